@@ -6,7 +6,7 @@ changes, and `state`, which holds everything else that the next step needs. Noth
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Scalar
@@ -21,6 +21,7 @@ Metrics: TypeAlias = dict[str, Scalar]
 """Scalars by name, grouped by slashes: "loss", "loss/invariance", "collapse/std"."""
 
 
+@runtime_checkable
 class Transform(Protocol):
     """One random change of one example; jit- and vmap-safe, with a static output shape."""
 
@@ -34,6 +35,7 @@ class Tokens(NamedTuple):
     positions: Float[Array, "*batch n k"]
 
 
+@runtime_checkable
 class Tokenizer(Protocol):
     """One example (no batch dimension) to its tokens and where they lie."""
 
