@@ -1,0 +1,104 @@
+"""Contrastive losses: an embedding finds its partner among all the others."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Scalar
+
+from jssl import ops
+from jssl.losses.checks import check_temperature, check_views
+
+
+def info_nce(
+    z_a: Float[Array, "batch dim"],
+    z_b: Float[Array, "batch dim"],
+    *,
+    temperature: float | Float[Array, ""],
+    axis_name: str | None = None,
+) -> Scalar:
+    """InfoNCE: each row of `z_a` finds its partner among all rows of `z_b`.
+
+    `L = -1/N sum_i log( exp(cos(a_i, b_i) / t) / sum_j exp(cos(a_i, b_j) / t) )`
+
+    Not symmetric: rows of `z_b` are candidates only. CLIP's loss is the mean of both directions.
+
+    Args:
+        z_a: embeddings of one view, `[batch, dim]`; they need not be normalised.
+        z_b: embeddings of the other view; row i is the partner of row i of `z_a`.
+        temperature: above 0; may be a learned scalar.
+        axis_name: axis of `jax.pmap` or `jax.shard_map` over which the batch is split; the candidates are
+            then those of all devices, and gradients follow the convention of `jssl.ops.devices`.
+
+    Returns:
+        Mean over the rows of `z_a`, a float32 scalar.
+
+    Raises:
+        ValueError: if the views differ in shape or are not `[batch, dim]`, or the temperature is not above 0.
+
+    Deviation: the paper scores pairs with a learned bilinear form; this is the cosine of later work.
+
+    Reference: van den Oord et al. 2018, arXiv:1807.03748, equation 4.
+    """
+    logits = _similarities(z_a, z_b, axis_name, temperature)
+    partners = ops.global_rows(z_a.shape[0], axis_name)
+    return ops.mean(ops.cross_entropy(logits, partners), axis_name=axis_name)
+
+
+def nt_xent(
+    z_a: Float[Array, "batch dim"],
+    z_b: Float[Array, "batch dim"],
+    *,
+    temperature: float | Float[Array, ""],
+    axis_name: str | None = None,
+) -> Scalar:
+    """SimCLR's NT-Xent: each of the 2N embeddings finds its partner among all the others, of both views.
+
+    `l(i, j) = -log( exp(cos(z_i, z_j) / t) / sum_{k != i} exp(cos(z_i, z_k) / t) )`
+
+    over the positive pairs (i, j), in both orders: 1 positive and 2N - 2 negatives. Symmetric in its views.
+
+    Args:
+        z_a: embeddings of one view, `[batch, dim]`; they need not be normalised.
+        z_b: embeddings of the other view; row i is the partner of row i of `z_a`.
+        temperature: above 0; may be a learned scalar.
+        axis_name: axis of `jax.pmap` or `jax.shard_map` over which the batch is split; the negatives are
+            then those of all devices, and gradients follow the convention of `jssl.ops.devices`.
+
+    Returns:
+        Mean over the 2N embeddings, a float32 scalar.
+
+    Raises:
+        ValueError: if the views differ in shape or are not `[batch, dim]`, the temperature is not above 0,
+            or the global batch has a single example, which leaves no negatives.
+
+    Reference: Chen et al. 2020, arXiv:2002.05709, equation 1.
+    """
+    check_views(z_a, z_b)
+    # Interleaved, not concatenated: the batch keeps its sharding. The partner of row i is row i ^ 1.
+    z = jnp.stack([z_a, z_b], axis=1).reshape(-1, z_a.shape[1])
+    logits = _similarities(z, z, axis_name, temperature)
+    if logits.shape[1] == 2:
+        raise ValueError("expected at least 2 examples, got a global batch of 1: it has no negatives")
+    own = ops.global_rows(z.shape[0], axis_name)
+    itself = own[:, None] == jnp.arange(logits.shape[1])[None, :]
+    logits = jnp.where(itself, -jnp.inf, logits)
+    return ops.mean(ops.cross_entropy(logits, own ^ 1), axis_name=axis_name)
+
+
+def contrastive_accuracy(
+    z_a: Float[Array, "batch dim"], z_b: Float[Array, "batch dim"], *, axis_name: str | None = None
+) -> Scalar:
+    """The share of rows of `z_a` whose most similar row of `z_b`, by cosine, is their partner: a metric.
+
+    Args and Raises: as for `info_nce`.
+    """
+    nearest = jnp.argmax(_similarities(z_a, z_b, axis_name), axis=1)
+    correct = nearest == ops.global_rows(z_a.shape[0], axis_name)
+    return ops.mean(correct.astype(jnp.float32), axis_name=axis_name)
+
+
+def _similarities(
+    z_a: Array, z_b: Array, axis_name: str | None, temperature: float | Array = 1.0
+) -> Float[Array, "batch global_batch"]:
+    """Cosines over temperature between this device's rows of `z_a` and all devices' rows of `z_b`."""
+    check_views(z_a, z_b)
+    check_temperature(temperature)
+    return ops.cosine_similarity(z_a, ops.gather(z_b, axis_name)) / temperature
