@@ -1,0 +1,32 @@
+"""Train state, step, loop, checkpoints, sharding and logs. Nothing here names a method."""
+
+from jssl.train.checkpoint import Checkpoints, Restored
+from jssl.train.feed import BatchIterator, Feed
+from jssl.train.interrupt import Interrupted, StopRequest
+from jssl.train.logs import Logs
+from jssl.train.loop import Hook, NonFiniteLoss, fit
+from jssl.train.progress import ProgressReport
+from jssl.train.sharding import batch_sharding, check_batch_size, data_mesh, put_batch, replicated
+from jssl.train.step import Step, init_state, make_step
+
+__all__ = [
+    "BatchIterator",
+    "Checkpoints",
+    "Feed",
+    "Hook",
+    "Interrupted",
+    "Logs",
+    "NonFiniteLoss",
+    "ProgressReport",
+    "Restored",
+    "Step",
+    "StopRequest",
+    "batch_sharding",
+    "check_batch_size",
+    "data_mesh",
+    "fit",
+    "init_state",
+    "make_step",
+    "put_batch",
+    "replicated",
+]
