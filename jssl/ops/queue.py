@@ -26,8 +26,12 @@ def queue_init(capacity: int, *row: int, dtype: Any = jnp.float32) -> Queue:
     """
     if min(capacity, *row) < 1:
         raise ValueError(f"expected a capacity and a row shape of at least 1, got {capacity} and {row}")
-    zero = jnp.zeros((), jnp.int32)
-    return Queue(rows=jnp.zeros((capacity, *row), dtype), position=zero, size=zero)
+    # An array of its own for each field, or the queue could not be donated.
+    return Queue(
+        rows=jnp.zeros((capacity, *row), dtype),
+        position=jnp.zeros((), jnp.int32),
+        size=jnp.zeros((), jnp.int32),
+    )
 
 
 def queue_push(queue: Queue, rows: Float[Array, "batch *row"]) -> Queue:

@@ -17,7 +17,7 @@ def assert_same_across_devices(loss: Callable, params: Any, *batch: jax.Array, a
 
     Inside of a mapped function the gradient is that after `pmean`, as `jssl.ops.devices` promises.
     """
-    expected = jax.value_and_grad(partial(loss, axis_name=None))(params, *batch)
+    expected = jax.jit(jax.value_and_grad(partial(loss, axis_name=None)))(params, *batch)
     assert any(np.abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(expected[1])), "a gradient to compare"
     for way in (sharded_jit, shard_map, unchecked_shard_map, differentiated_shard_map, pmap):
         actual = way(loss, params, *batch)
@@ -62,7 +62,9 @@ def unchecked_shard_map(loss, params, *batch):
 
 def differentiated_shard_map(loss, params, *batch):
     """Differentiated from outside: no `pmean` at all."""
-    return jax.value_and_grad(mapped(partial(loss, axis_name=AXIS), len(batch), check_vma=True))(params, *batch)
+    return jax.value_and_grad(mapped(partial(loss, axis_name=AXIS), len(batch), check_vma=True))(
+        params, *batch
+    )
 
 
 def pmap(loss, params, *batch):
