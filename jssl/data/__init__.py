@@ -1,0 +1,27 @@
+"""Data on the host: random-access sources, and one pipeline from a source to batches."""
+
+from jssl.data.folder import image_folder
+from jssl.data.images import resize
+from jssl.data.memory import arrays, cached
+from jssl.data.named import dataset, fashion_mnist
+from jssl.data.pipeline import Loader, loader
+from jssl.data.records import tfds
+from jssl.data.source import DataSet, Example, Source, as_arrays, mapped, subset
+
+__all__ = [
+    "DataSet",
+    "Example",
+    "Loader",
+    "Source",
+    "arrays",
+    "as_arrays",
+    "cached",
+    "dataset",
+    "fashion_mnist",
+    "image_folder",
+    "loader",
+    "mapped",
+    "resize",
+    "subset",
+    "tfds",
+]
