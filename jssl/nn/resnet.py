@@ -1,0 +1,166 @@
+"""Residual networks for images, with stems for large and for small ones."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Literal
+
+import jax.numpy as jnp
+from flax import linen
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from jssl.core import Encoder
+from jssl.nn import adapters
+
+Stem = Literal["imagenet", "cifar", "stride2"]
+Block = Literal["basic", "bottleneck"]
+
+
+class ResNet(linen.Module):
+    """Stem, stages of residual blocks that double the width and halve the size, and a global mean."""
+
+    stages: Sequence[int]
+    block: str
+    width: int
+    stem: str
+    zero_init_last: bool
+    dtype: DTypeLike
+
+    @linen.compact
+    def __call__(
+        self, x: Float[Array, "batch height width channels"], *, train: bool
+    ) -> Float[Array, "batch dim"]:
+        norm = partial(linen.BatchNorm, not train, momentum=0.9, epsilon=1e-5, dtype=self.dtype)
+        conv = partial(
+            linen.Conv,
+            use_bias=False,
+            dtype=self.dtype,
+            kernel_init=linen.initializers.variance_scaling(2.0, "fan_out", "truncated_normal"),
+        )
+        block = BasicBlock if self.block == "basic" else BottleneckBlock
+        x = self._stem(x.astype(self.dtype), conv, norm)
+        for stage, depth in enumerate(self.stages):
+            for index in range(depth):
+                stride = 2 if stage > 0 and index == 0 else 1
+                x = block(
+                    self.width * 2**stage,
+                    stride,
+                    conv,
+                    norm,
+                    self.zero_init_last,
+                    name=f"stage{stage}_block{index}",
+                )(x)
+        return jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
+
+    def _stem(self, x: Array, conv: Any, norm: Any) -> Array:
+        if self.stem == "imagenet":
+            x = conv(self.width, (7, 7), 2, padding=3, name="stem_conv")(x)
+            x = linen.relu(norm(name="stem_norm")(x))
+            return linen.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
+        x = conv(self.width, (3, 3), 2 if self.stem == "stride2" else 1, padding=1, name="stem_conv")(x)
+        return linen.relu(norm(name="stem_norm")(x))
+
+
+class BasicBlock(linen.Module):
+    """Two 3x3 convolutions beside a shortcut."""
+
+    width: int
+    stride: int
+    conv: Any
+    norm: Any
+    zero_init_last: bool
+
+    @linen.compact
+    def __call__(self, x: Array) -> Array:
+        # Explicit padding: with stride 2, "SAME" would put the odd pixel on the other side than PyTorch does.
+        y = self.conv(self.width, (3, 3), self.stride, padding=1, name="conv1")(x)
+        y = linen.relu(self.norm(name="norm1")(y))
+        y = self.conv(self.width, (3, 3), padding=1, name="conv2")(y)
+        y = self.norm(name="norm2", scale_init=_last_scale(self.zero_init_last))(y)
+        return linen.relu(y + _shortcut(self, x, y.shape))
+
+
+class BottleneckBlock(linen.Module):
+    """1x1, 3x3 (which has the stride) and 1x1 convolutions to four times the width, beside a shortcut."""
+
+    width: int
+    stride: int
+    conv: Any
+    norm: Any
+    zero_init_last: bool
+
+    @linen.compact
+    def __call__(self, x: Array) -> Array:
+        y = linen.relu(self.norm(name="norm1")(self.conv(self.width, (1, 1), name="conv1")(x)))
+        y = self.conv(self.width, (3, 3), self.stride, padding=1, name="conv2")(y)
+        y = linen.relu(self.norm(name="norm2")(y))
+        y = self.conv(4 * self.width, (1, 1), name="conv3")(y)
+        y = self.norm(name="norm3", scale_init=_last_scale(self.zero_init_last))(y)
+        return linen.relu(y + _shortcut(self, x, y.shape))
+
+
+def _last_scale(zero: bool) -> linen.initializers.Initializer:
+    return linen.initializers.zeros if zero else linen.initializers.ones
+
+
+def _shortcut(block: Any, x: Array, shape: tuple[int, ...]) -> Array:
+    if x.shape == shape:
+        return x
+    x = block.conv(shape[-1], (1, 1), block.stride, padding=0, name="shortcut_conv")(x)
+    return block.norm(name="shortcut_norm")(x)
+
+
+def resnet(
+    stages: Sequence[int] = (2, 2, 2, 2),
+    *,
+    block: Block = "basic",
+    width: int = 64,
+    stem: Stem = "imagenet",
+    zero_init_last: bool = False,
+    dtype: DTypeLike = jnp.float32,
+) -> Encoder:
+    """A residual network: float images [batch, height, width, channels] to features [batch, dim].
+
+    `dim` is `width * 2**(len(stages) - 1)`, four times that with bottleneck blocks. Batch norm has momentum
+    0.9 and epsilon 1e-5; under jit with a sharded batch its statistics are those of the whole batch.
+
+    Args:
+        stages: number of blocks of each stage; every stage after the first halves the size.
+        block: "basic" (two 3x3 convolutions) or "bottleneck" (1x1, 3x3, 1x1).
+        width: channels of the first stage; a network "x2" has twice the usual 64.
+        stem: "imagenet" (7x7 with stride 2, then a max-pool: size / 4), "cifar" (3x3: full size) or
+            "stride2" (3x3 with stride 2: size / 2, a quarter of the work of "cifar").
+        zero_init_last: start each block as the identity: the scale of its last norm is 0.
+        dtype: of the computation; parameters and statistics are float32.
+
+    Raises:
+        ValueError: for an unknown stem or block, or stages or width below 1.
+
+    Deviation: the running variance is biased, where PyTorch's is unbiased. The stride of a bottleneck is at
+    its 3x3 convolution, as in every common implementation.
+
+    Reference: He et al., 2015, arXiv 1512.03385, table 1; zero initialisation: Goyal et al., 2017,
+    arXiv 1706.02677, section 5.1; stem for small images: Chen et al., 2020, arXiv 2002.05709, appendix B.9.
+    """
+    if not stages or min(stages) < 1 or width < 1:
+        raise ValueError(f"expected stages and width of 1 or more, got stages={tuple(stages)}, width={width}")
+    if block not in ("basic", "bottleneck"):
+        raise ValueError(f"expected block='basic' or 'bottleneck', got {block!r}")
+    if stem not in ("imagenet", "cifar", "stride2"):
+        raise ValueError(f"expected stem='imagenet', 'cifar' or 'stride2', got {stem!r}")
+    return adapters.linen(ResNet(tuple(stages), block, width, stem, zero_init_last, dtype))
+
+
+def resnet18(**options: Any) -> Encoder:
+    """ResNet-18: 512 features. Takes `width`, `stem`, `zero_init_last` and `dtype` as `resnet` does."""
+    return resnet((2, 2, 2, 2), block="basic", **options)
+
+
+def resnet34(**options: Any) -> Encoder:
+    """ResNet-34: 512 features. Takes `width`, `stem`, `zero_init_last` and `dtype` as `resnet` does."""
+    return resnet((3, 4, 6, 3), block="basic", **options)
+
+
+def resnet50(**options: Any) -> Encoder:
+    """ResNet-50: 2048 features. Takes `width`, `stem`, `zero_init_last` and `dtype` as `resnet` does."""
+    return resnet((3, 4, 6, 3), block="bottleneck", **options)

@@ -1,0 +1,77 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from compiled import apply
+
+from jssl import nn
+
+
+def count(params):
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def shapes(encoder, shape):
+    return jax.eval_shape(lambda key: encoder.init(key, jnp.zeros(shape)), jax.random.key(0))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "published"),
+    [(nn.resnet18(), 11_176_512), (nn.resnet34(), 21_284_672), (nn.resnet50(), 23_508_032)],
+    ids=["resnet18", "resnet34", "resnet50"],
+)
+def test_parameter_counts(encoder, published):
+    """Those of torchvision's models without their classifiers."""
+    assert count(shapes(encoder, (1, 32, 32, 3)).params) == published
+
+
+@pytest.mark.parametrize(
+    ("stem", "first_map"), [("cifar", (32, 32)), ("stride2", (16, 16)), ("imagenet", (8, 8))]
+)
+def test_stems(stem, first_map):
+    """The stride of each stem, seen by where the gradient of one output pixel of a single stage ends."""
+    encoder = nn.resnet((1,), width=4, stem=stem)
+    x = jnp.zeros((2, 32, 32, 1))
+    variables = encoder.init(jax.random.key(0), x)
+    y, _ = apply(encoder, variables, x, train=False)
+    assert y.shape == (2, 4)
+    text = jax.jit(lambda x: encoder.apply(variables, x, train=False)[0]).lower(x).as_text()
+    assert f"2x{first_map[0]}x{first_map[1]}x4x" in text
+
+
+@pytest.mark.parametrize(("stages", "block", "dim"), [((1, 1, 1), "basic", 32), ((1, 1), "bottleneck", 64)])
+def test_features(stages, block, dim):
+    encoder = nn.resnet(stages, block=block, width=8, stem="cifar", dtype=jnp.bfloat16)
+    x = jax.random.uniform(jax.random.key(0), (4, 9, 9, 3))
+    variables = encoder.init(jax.random.key(1), x)
+    y, stats = apply(encoder, variables, x, train=True)
+    assert y.shape == (4, dim)
+    assert y.dtype == jnp.float32
+    assert {leaf.dtype for leaf in jax.tree.leaves((variables, stats))} == {jnp.dtype(jnp.float32)}
+
+
+def test_zero_init_makes_blocks_the_identity():
+    x = jax.random.uniform(jax.random.key(0), (2, 8, 8, 3))
+    deep, shallow = (nn.resnet((depth,), width=4, stem="cifar", zero_init_last=True) for depth in (3, 1))
+    variables = deep.init(jax.random.key(1), x)
+    y, _ = apply(deep, variables, x, train=False)
+    np.testing.assert_allclose(y, apply(shallow, variables, x, train=False)[0], rtol=1e-6)
+
+
+def test_batch_statistics_are_global():
+    """A batch cut over 8 devices gives the statistics of the whole batch."""
+    encoder = nn.resnet((1,), width=4, stem="cifar")
+    x = jax.random.uniform(jax.random.key(0), (8, 8, 8, 3))
+    variables = encoder.init(jax.random.key(1), x)
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    sharded = jax.device_put(x, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data")))
+    run = jax.jit(lambda x: encoder.apply(variables, x, train=True))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), run(x), run(sharded))
+
+
+@pytest.mark.parametrize(
+    "options", [{"stages": ()}, {"stages": (2, 0)}, {"width": 0}, {"block": "wide"}, {"stem": "none"}]
+)
+def test_wrong_arguments(options):
+    with pytest.raises((ValueError, TypeError), match=r"expected|stem|block"):
+        nn.resnet(**options)

@@ -1,0 +1,96 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from compiled import apply
+
+from jssl import nn
+from jssl.core import Tokens
+
+
+def tokens(key, shape=(2, 6, 5), k=2):
+    return Tokens(jax.random.normal(key, shape), jnp.broadcast_to(jnp.arange(6.0)[:, None], (2, 6, k)))
+
+
+def test_vit_b16_parameter_count():
+    """torchvision's vit_b_16 has 85,798,656 without its head, of which learned positions are 197 * 768."""
+    encoder = nn.vit(nn.patches(16), 768, 12, 12, pool="cls")
+    variables = jax.eval_shape(lambda key: encoder.init(key, jnp.zeros((1, 32, 32, 3))), jax.random.key(0))
+    count = sum(leaf.size for leaf in jax.tree.leaves(variables.params))
+    assert count == 85_798_656 - 197 * 768
+
+
+@pytest.mark.parametrize(("dim", "k"), [(8, 2), (8, 1), (14, 3), (12, 3)])
+def test_sincos(dim, k):
+    positions = np.random.default_rng(0).uniform(0, 20, (4, k)).astype(np.float32)
+    half = dim // (2 * k)
+    expected = np.zeros((4, dim))
+    for token in range(4):
+        for axis in range(k):
+            for i in range(half):
+                angle = positions[token, axis] / 10_000 ** (i / half)
+                expected[token, axis * 2 * half + i] = np.sin(angle)
+                expected[token, axis * 2 * half + half + i] = np.cos(angle)
+    np.testing.assert_allclose(nn.sincos(jnp.asarray(positions), dim), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("cls_token", [False, True])
+def test_shapes_and_dtypes(cls_token):
+    x = tokens(jax.random.key(0))
+    encoder = nn.transformer(16, 2, 4, cls_token=cls_token, dtype=jnp.bfloat16)
+    variables = encoder.init(jax.random.key(1), x)
+    y, stats = apply(encoder, variables, x, train=True)
+    assert y.shape == (2, 6 + cls_token, 16)
+    assert y.dtype == jnp.bfloat16
+    assert stats == {}
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables.params)} == {jnp.dtype(jnp.float32)}
+
+
+def test_order_of_tokens_carries_nothing():
+    """Only positions say where a token is: shuffled tokens with their positions give shuffled features."""
+    x = tokens(jax.random.key(0))
+    encoder = nn.transformer(16, 2, 4)
+    variables = encoder.init(jax.random.key(1), x)
+    order = jnp.asarray([3, 1, 5, 0, 2, 4])
+    y, _ = apply(encoder, variables, x, train=False)
+    shuffled, _ = apply(encoder, variables, jax.tree.map(lambda a: a[:, order], x), train=False)
+    np.testing.assert_allclose(y[:, order], shuffled, atol=1e-5)
+    moved, _ = apply(encoder, variables, x._replace(positions=x.positions[:, order]), train=False)
+    assert np.abs(y - moved).max() > 1e-2
+
+
+def test_drop_path_leaves_out_whole_branches():
+    x = tokens(jax.random.key(0))
+    encoder = nn.transformer(16, 2, 4, drop_path=0.9)
+    variables = encoder.init(jax.random.key(1), x)
+    shallow, _ = apply(nn.transformer(16, 1, 4), variables, x, train=False)
+    runs = [apply(encoder, variables, x, train=True, key=jax.random.key(i))[0] for i in range(8)]
+    dropped = [np.allclose(run[e], shallow[e], atol=1e-5) for run in runs for e in range(2)]
+    assert 8 <= sum(dropped) <= 16  # expected 0.81 of 16
+
+
+def test_vit_takes_any_size():
+    images = jax.random.uniform(jax.random.key(0), (2, 8, 12, 3))
+    for pool in ("mean", "cls"):
+        encoder = nn.vit(nn.patches(4), 16, 1, 2, pool=pool)
+        variables = encoder.init(jax.random.key(1), images)
+        y, _ = apply(encoder, variables, images[:, :4, :8], train=False)
+        assert y.shape == (2, 16)
+        assert apply(encoder, variables, images, train=False)[0].shape == (2, 16)
+
+
+def test_vit_pools_the_mean():
+    images = jax.random.uniform(jax.random.key(0), (2, 8, 8, 3))
+    encoder, blocks = nn.vit(nn.patches(4), 16, 1, 2), nn.transformer(16, 1, 2)
+    variables = encoder.init(jax.random.key(1), images)
+    features, _ = apply(blocks, variables, jax.vmap(nn.patches(4))(images), train=False)
+    pooled, _ = apply(encoder, variables, images, train=False)
+    np.testing.assert_allclose(pooled, features.mean(1), atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"heads": 3}, {"depth": 0}, {"gelu": "fast"}, {"drop_path": 1.0}])
+def test_wrong_arguments(options):
+    with pytest.raises((ValueError, TypeError), match=r"expected|gelu"):
+        nn.transformer(**{"dim": 16, "depth": 1, "heads": 4, **options})
+    with pytest.raises((ValueError, TypeError), match="pool"):
+        nn.vit(nn.patches(4), 16, 1, 4, pool="max")
