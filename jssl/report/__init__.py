@@ -1,0 +1,5 @@
+"""The page of a run: one self-contained HTML file, drawn from the files of the run's folder alone."""
+
+from jssl.report.page import draw
+
+__all__ = ["draw"]
