@@ -14,17 +14,17 @@ CACHE_LIMIT = 2**30
 """Bytes: a source whose decoded examples take less is kept in memory."""
 
 
-def decoded_bytes(source: Records) -> float:
-    """The memory that all decoded examples take; infinite where their shapes differ."""
+def fits(source: Records) -> bool:
+    """Whether all decoded examples fit below the limit; never where their shapes differ."""
     shapes = [feature.shape for feature in source.features.values()]
     if source.size is None and any(None in shape for shape in shapes):
-        return float("inf")
-    return len(source) * sum(values.nbytes for values in source[0].values())
+        return False
+    return len(source) * sum(values.nbytes for values in source[0].values()) < CACHE_LIMIT
 
 
 def in_memory(source: Records) -> Source:
     """The source, decoded once where that is cheap."""
-    return cached(source) if decoded_bytes(source) < CACHE_LIMIT else source
+    return cached(source) if fits(source) else source
 
 
 def labelled(source: Source) -> bool:

@@ -60,7 +60,8 @@ class Records:
         self.splits = tuple(builder.info.splits)
         self.all_features = builder.info.features
         self.features = {name: self.all_features[name] for name in chosen(self.all_features, features)}
-        decoders = {n: tfds.decode.SkipDecoding() for n, f in self.all_features.items() if encoded(f)}
+        self.images = {name for name, feature in self.all_features.items() if encoded(feature)}
+        decoders = {name: tfds.decode.SkipDecoding() for name in self.images}
         self.records = builder.as_data_source(split, decoders=decoders)
 
     def __len__(self) -> int:
@@ -76,10 +77,11 @@ class Records:
         return Records, self.arguments
 
     def _decoded(self, record: dict) -> Example:
-        return {name: self._value(record[name], feature) for name, feature in self.features.items()}
+        return {name: self._value(name, record[name]) for name in self.features}
 
-    def _value(self, value: Any, feature: Any) -> np.ndarray:
-        if encoded(feature):
+    def _value(self, name: str, value: Any) -> np.ndarray:
+        feature = self.features[name]
+        if name in self.images:
             return decode(value, channels=feature.shape[-1] or 3, size=self.size)
         return np.asarray(value, np.int32 if hasattr(feature, "names") else None)
 

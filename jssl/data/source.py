@@ -160,7 +160,7 @@ class Mapped:
         return len(self.source)
 
     def __getitem__(self, index: int) -> Example:
-        return self.transform(self.source[index])
+        return {name: np.asarray(value) for name, value in self.transform(self.source[index]).items()}
 
 
 def mapped(source: Source, transform: Callable[[Example], Example]) -> Source:
