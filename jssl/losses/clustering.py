@@ -34,6 +34,8 @@ def swav(
         ValueError: if there are fewer than 2 views, the codes do not fit the scores, or the temperature is
             not above 0.
 
+    Deviation: a mean over the pairs, as in the published implementation, where equation 6 has a sum.
+
     Reference: Caron et al. 2020, arXiv:2006.09882, equations 2 and 6.
     """
     _check_codes_fit(scores, codes)

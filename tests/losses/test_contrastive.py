@@ -1,4 +1,5 @@
 import inspect
+import re
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +8,7 @@ import pytest
 
 from jssl import losses
 from tests.losses.golden import TOLERANCE, cases
-from tests.ops.across_devices import AXIS, assert_same_across_devices, mapped
+from tests.ops.across_devices import AXIS, assert_same_across_devices, mapped, mesh
 
 LOSSES = {"nt_xent": losses.nt_xent, "info_nce": losses.info_nce}
 each_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
@@ -140,6 +141,21 @@ def test_same_across_devices(loss, batch):
 
     weights = jax.random.normal(jax.random.key(3), (5, 4))
     assert_same_across_devices(loss_of_projection, weights, *views(batch, 5))
+
+
+@each_loss
+def test_under_jit_only_embeddings_travel_between_devices(loss):
+    batch, dim = 64, 4
+    sharding = jax.sharding.NamedSharding(mesh(), jax.sharding.PartitionSpec(AXIS))
+    z = jax.device_put(jnp.ones((batch, dim)), sharding)
+    gradient = jax.grad(lambda a, b: loss(a, b, temperature=0.1), argnums=(0, 1))
+    program = jax.jit(gradient, out_shardings=sharding).lower(z, z).compile().as_text()
+    sent = re.findall(
+        r"f32\[([\d,]*)\]\S* (?:all-gather|all-reduce|all-to-all|collective-permute)\(", program
+    )
+    sizes = [np.prod([int(n) for n in shape.split(",") if n], dtype=int) for shape in sent]
+    assert sizes
+    assert max(sizes) <= 2 * batch * dim
 
 
 def test_accuracy_counts_partners_that_are_nearest():
