@@ -34,7 +34,7 @@ def sinkhorn(
     Raises:
         ValueError: if `epsilon` is not positive or `num_iterations` is less than 1.
 
-    Reference: Caron et al. 2020, arXiv:2006.09882, section 3.1, equation 5, and the pseudo-code of appendix A.
+    Reference: Caron et al. 2020, arXiv:2006.09882, equation 5 and the pseudo-code of appendix A.
     """
     if epsilon <= 0 or num_iterations < 1:
         raise ValueError(
