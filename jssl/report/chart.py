@@ -12,7 +12,7 @@ from jssl.report.markup import Markup, data_script, join, tag
 from jssl.report.run_files import Series
 
 NARROW, WIDE, HEIGHT = 344, 1000, 180
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 24
+LEFT, RIGHT, TOP, BOTTOM = 46, 18, 14, 24
 
 
 class Line(NamedTuple):
@@ -31,9 +31,13 @@ class Scale(NamedTuple):
     ticks: list[float]
     percent: bool
 
-    def place(self, values: np.ndarray | float) -> np.ndarray:
-        """Vertical position in the drawing."""
-        share = (self.transform(np.asarray(values, np.float64)) - self.low) / (self.high - self.low)
+    def height(self, value: float) -> float:
+        """Vertical position of one value."""
+        return float(self.place(np.array([value]))[0])
+
+    def place(self, values: np.ndarray) -> np.ndarray:
+        """Vertical positions in the drawing."""
+        share = (self.transform(values) - self.low) / (self.high - self.low)
         return TOP + (1 - share) * (HEIGHT - TOP - BOTTOM)
 
 
@@ -71,12 +75,7 @@ def _plot(metric: str, curve: Series, lines: list[Line], width: int, class_: str
         _lost_marks(curve.steps[~np.isfinite(curve.values)], first, last, width),
         _layer("linear", linear, across, values, mean, lines, width),
         None if log is None else _layer("log", log, across, values, mean, lines, width),
-        tag(
-            "g",
-            tag("line", class_="guide", y1=TOP, y2=HEIGHT - BOTTOM),
-            tag("circle", r=3.5),
-            class_="cursor",
-        ),
+        _cursor(),
         viewBox=f"0 0 {width} {HEIGHT}",
         role="img",
         aria_label=f"{wording.title(metric)} at {len(curve.steps)} steps",
@@ -92,21 +91,22 @@ def _plot(metric: str, curve: Series, lines: list[Line], width: int, class_: str
     return tag("div", drawing, data_script(points), class_=class_)
 
 
+def _cursor() -> Markup:
+    """What the script moves under the pointer."""
+    guide = tag("line", class_="guide", y1=TOP, y2=HEIGHT - BOTTOM)
+    return tag("g", guide, tag("circle", r=3.5), tag("text", y=TOP - 3), class_="cursor")
+
+
 def _heading(metric: str, curve: Series, *, toggle: bool) -> Markup:
     finite = curve.values[np.isfinite(curve.values)]
     last = wording.value(metric, float(finite[-1])) if finite.size else "NaN"
     button = tag("button", "log", type="button", class_="toggle", aria_pressed="false") if toggle else None
     return tag(
         "figcaption",
-        tag("span", wording.title(_without_group(metric)), class_="name"),
+        tag("span", wording.title(metric.removeprefix("eval/")), class_="name"),
         button,
-        tag("output", last, class_="now", data_rest=last),
+        tag("span", last, class_="now"),
     )
-
-
-def _without_group(metric: str) -> str:
-    """The heading above the charts says "evaluations" and "speed" already."""
-    return metric.removeprefix("eval/").removeprefix("time/")
 
 
 def _across(steps: np.ndarray, first: float, last: float, width: int) -> np.ndarray:
@@ -115,7 +115,8 @@ def _across(steps: np.ndarray, first: float, last: float, width: int) -> np.ndar
 
 def _linear_scale(values: np.ndarray, percent: bool) -> Scale:
     low, high = series.padded_range(values)
-    return Scale(lambda value: value, low, high, series.ticks(low, high, 4), percent)
+    ticks = series.ticks(low, high, 4) if np.isfinite(values).any() else []
+    return Scale(lambda value: value, low, high, ticks, percent)
 
 
 def _log_scale(curve: np.ndarray, drawn: np.ndarray, percent: bool) -> Scale | None:
@@ -150,7 +151,7 @@ def _layer(
 
 
 def _tick(number: float, scale: Scale, width: int) -> Markup:
-    height = f"{float(scale.place(number)):.1f}"
+    height = f"{scale.height(number):.1f}"
     return join(
         tag("line", x1=LEFT, x2=width - RIGHT, y1=height, y2=height, class_="grid"),
         tag(
@@ -168,7 +169,7 @@ def _levels(lines: list[Line], scale: Scale, width: int) -> list[Markup]:
     """Levels from the top down, their names kept apart where the levels are close."""
     drawn, free = [], float(TOP)
     for line in sorted(lines, key=lambda item: -item.value):
-        height = float(scale.place(line.value))
+        height = scale.height(line.value)
         baseline = max(height - 4, free + 10)
         free = baseline
         drawn += [

@@ -32,9 +32,8 @@ def project(features: np.ndarray) -> np.ndarray | None:
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    if dim < 3:
-        return np.pad(features, ((0, 0), (0, 2 - dim)))
-    components = min(COMPONENTS, dim, count)
+    features = np.pad(features, ((0, 0), (0, max(0, 2 - dim))))
+    components = min(COMPONENTS, features.shape[1], count)
     reduced = PCA(components, svd_solver="randomized", random_state=0).fit_transform(features)
     perplexity = min(30.0, (count - 1) / 3)
     # A start of unit scale would take the early iterations to shrink; t-SNE wants it small.

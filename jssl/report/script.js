@@ -32,7 +32,7 @@ function followPointer(target, show, hide) {
 
 function chartPlot(plot) {
   const figure = plot.closest(".chart"), svg = plot.querySelector("svg"), data = read(plot);
-  const now = figure.querySelector(".now"), cursor = svg.querySelector(".cursor");
+  const cursor = svg.querySelector(".cursor"), words = cursor.querySelector("text");
   const guide = cursor.querySelector("line"), dot = cursor.querySelector("circle");
   followPointer(svg, (event) => {
     const [x] = locate(svg, event);
@@ -44,10 +44,12 @@ function chartPlot(plot) {
     dot.setAttribute("cx", data.x[i]);
     dot.setAttribute("cy", heights[i]);
     cursor.style.visibility = "visible";
-    now.textContent = "step " + data.steps[i].toLocaleString("en") + ": " + say(data.values[i], data.percent);
+    words.textContent = "step " + data.steps[i].toLocaleString("en") + ": " + say(data.values[i], data.percent);
+    words.setAttribute("x", data.x[i]);
+    const share = data.x[i] / svg.viewBox.baseVal.width;
+    words.setAttribute("text-anchor", share < .3 ? "start" : share > .7 ? "end" : "middle");
   }, () => {
     cursor.style.visibility = "hidden";
-    now.textContent = now.dataset.rest;
   });
 }
 
