@@ -37,6 +37,7 @@ def _where(config: dict[str, Any]) -> dict[str, Any]:
         "started": config.get("started"),
         "commit": f"{str(git['commit'])[:12]}{state}" if git.get("commit") else None,
         **(config.get("devices") or {}),
+        "xla_flags": config.get("xla_flags") or None,
     }
     return {name: value for name, value in found.items() if value is not None}
 

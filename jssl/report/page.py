@@ -30,11 +30,11 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-s
 
 
 class Section(NamedTuple):
-    """A part of the page. Without a body it is listed among what is not there yet, with `source`."""
+    """A part of the page. Without a body it is left out; with a source, what it waits for is named."""
 
     title: str
     body: Markup | None
-    source: str
+    source: str = ""
 
 
 def draw(run_dir: str | Path) -> Path:
@@ -78,7 +78,7 @@ def compose(run: Run) -> str:
     body = join(
         _header(run, name),
         _navigation([section.title for section in drawn]),
-        tag("main", _warnings(run), *(_section(part) for part in drawn), _absent(sections)),
+        tag("main", _warnings(run), *(_section(part) for part in drawn), _absent(run, sections)),
         tag("footer", f"Drawn by jssl from the files of {run.folder.resolve().name}/"),
     )
     return "<!doctype html>\n" + tag("html", _head(name, sheets), tag("body", body, _script()), lang="en")
@@ -106,7 +106,7 @@ def _picture_sections(run: Run, tiles: sprites.Sheet | None, sheets: list[sprite
             body = tag(
                 "p", f"An array of shape {array.shape} is neither rows of images nor scores.", class_="note"
             )
-        sections.append(Section(title, body, ""))
+        sections.append(Section(title, body))
     return sections
 
 
@@ -114,11 +114,9 @@ def _embedding_sections(run: Run, examples: Embeddings | None, tiles: sprites.Sh
     if examples is None:
         return [Section("Embeddings", None, "embeddings.npz, written after training")]
     return [
-        Section(
-            "Nearest neighbours", neighbours.draw(run, examples, tiles), "images or labels in embeddings.npz"
-        ),
-        Section("Map of the embeddings", embedding_map.draw(run, examples, tiles), ""),
-        Section("Confusion", confusion.draw(run), "labels and predictions in embeddings.npz"),
+        Section("Nearest neighbours", neighbours.draw(run, examples, tiles)),
+        Section("Map of the embeddings", embedding_map.draw(run, examples, tiles)),
+        Section("Confusion", confusion.draw(run)),
     ]
 
 
@@ -183,9 +181,10 @@ def _diverged(run: Run) -> list[str]:
     return [f"The loss is not finite at the last step logged; the first time was step {first:,}."]
 
 
-def _absent(sections: list[Section]) -> Markup | None:
-    found = [section for section in sections if section.body is None]
-    if not found:
+def _absent(run: Run, sections: list[Section]) -> Markup | None:
+    """What a run in progress has not written yet; a run that is over lacks nothing."""
+    found = [section for section in sections if section.body is None and section.source]
+    if not found or run.results:
         return None
     items = (tag("li", tag("b", section.title), f": {section.source}") for section in found)
     return tag("section", tag("h2", "Not here yet"), tag("ul", *items), class_="absent", id="not-here-yet")

@@ -38,7 +38,8 @@ def _so_far(run: Run) -> str:
     if not run.metrics:
         return "Nothing is logged yet."
     last = max(int(series.steps[-1]) for series in run.metrics.values())
-    parts = [f"No final results yet; logged up to step {last:,}"]
+    state = "Trained, and not evaluated" if run.results else "No final results yet"
+    parts = [f"{state}; logged up to step {last:,}"]
     for name, series in run.metrics.items():
         if name == "loss" or name.endswith("knn/accuracy"):
             parts.append(f"{wording.title(name.removeprefix('eval/'), between=' ')} {_last(name, series)}")

@@ -98,6 +98,14 @@ def test_only_metrics(tmp_path):
     assert tmp_path.name in outline_of(report.draw(tmp_path)).words
 
 
+def test_run_without_evaluations_waits_for_nothing(tmp_path):
+    run_folder.metrics(tmp_path)
+    (tmp_path / "results.json").write_text('{"columns": [], "rows": {}, "warnings": []}')
+    outline = outline_of(report.draw(tmp_path))
+    assert outline.ids == ["curves"]
+    assert "Trained, and not evaluated; logged up to step 400" in outline.words
+
+
 def test_diverged_run_warns(tmp_path):
     run_folder.metrics(tmp_path, nan_from=200)
     words = outline_of(report.draw(tmp_path)).words
