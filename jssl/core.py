@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
-from jaxtyping import Array, Float, Int, PRNGKeyArray, Scalar
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, Scalar
 
 Tree: TypeAlias = Any
 """A pytree of arrays."""
@@ -95,6 +95,6 @@ class TrainState(NamedTuple):
     key: PRNGKeyArray
 
 
-def example_keys(key: PRNGKeyArray, num: int) -> PRNGKeyArray:
+def example_keys(key: PRNGKeyArray, num: int) -> Key[Array, " {num}"]:
     """One key for each example of the global batch, folded from its index, so devices don't change it."""
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jax.numpy.arange(num))

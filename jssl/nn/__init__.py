@@ -1,3 +1,5 @@
+"""Networks as encoders: adapters, residual networks, transformers, heads, tokenizers."""
+
 from jssl.nn.adapters import chain, linen, nnx, normalized, output_like
 from jssl.nn.heads import linear, mlp, prototypes
 from jssl.nn.resnet import resnet, resnet18, resnet34, resnet50

@@ -27,7 +27,7 @@ def linen(module: flax_linen.Module) -> Encoder:
     """
     takes = inspect.signature(type(module).__call__).parameters
 
-    def mode(train: bool) -> dict[str, bool]:
+    def mode(train: bool) -> dict[str, Any]:
         options = {"train": train, "deterministic": not train}
         return {name: value for name, value in options.items() if name in takes}
 
@@ -63,7 +63,8 @@ def nnx(factory: Callable[[flax_nnx.Rngs], flax_nnx.Module]) -> Encoder:
     """
     kinds = (flax_nnx.Param, flax_nnx.RngState, ...)
     skeleton = flax_nnx.eval_shape(lambda: factory(flax_nnx.Rngs(0)))
-    graph, params_shape, streams_shape, stats_shape = flax_nnx.split(skeleton, *kinds)
+    pieces: Any = flax_nnx.split(skeleton, *kinds)
+    graph, params_shape, streams_shape, stats_shape = pieces
 
     def init(key: PRNGKeyArray, x: Any) -> Variables:
         params, _, stats = flax_nnx.state(factory(flax_nnx.Rngs(key)), *kinds)

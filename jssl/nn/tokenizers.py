@@ -38,7 +38,7 @@ def patches(size: int) -> Tokenizer:
 
 
 def unpatchify(
-    values: Float[Array, "n p"], shape: tuple[int, int, int]
+    values: Float[Array, "n p"], shape: tuple[int, ...]
 ) -> Float[Array, "height width channels"]:
     """The image whose patches these are: the inverse of `patches(size)`.
 

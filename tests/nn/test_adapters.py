@@ -2,10 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compiled import apply
 from flax import linen, nnx
 
 from jssl import core, nn
+from tests.nn.compiled import apply
 
 
 class LinenNet(linen.Module):

@@ -2,9 +2,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compiled import apply
 
 from jssl import nn
+from tests.nn.compiled import apply
 
 
 def count(params):

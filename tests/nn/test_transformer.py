@@ -2,10 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compiled import apply
 
 from jssl import nn
 from jssl.core import Tokens
+from tests.nn.compiled import apply
 
 
 def tokens(key, shape=(2, 6, 5), k=2):

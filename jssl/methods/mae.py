@@ -1,0 +1,224 @@
+"""MAE: the masked tokens of an example, of whatever modality, are reconstructed from the few visible ones."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
+
+from jssl import losses, nn
+from jssl.core import (
+    Batch,
+    Encoder,
+    Method,
+    Metrics,
+    Tokenizer,
+    Tokens,
+    Transform,
+    Tree,
+    Variables,
+    example_keys,
+)
+from jssl.methods.parts import as_input, augmented, field, spread, zeros_of
+
+
+class MAEState(NamedTuple):
+    """Statistics of the encoder and the decoder by name: empty for transformers."""
+
+    stats: Tree
+
+
+def mae(
+    *,
+    tokenizer: Tokenizer,
+    encoder: Encoder,
+    decoder: Encoder,
+    mask_ratio: float = 0.75,
+    normalize: bool = True,
+    augment: Transform | None = None,
+    mean: float = 0.0,
+    std: float = 1.0,
+    untokenize: Callable[..., Array] | None = None,
+    inputs: str = "image",
+) -> Method:
+    """Masked autoencoder over tokens: encode the visible ones, decode all, compare the masked ones.
+
+    Args:
+        tokenizer: of one example, as `nn.patches(16)`.
+        encoder: tokens to features [batch, n, dim], as `nn.transformer(...)`; it sees visible tokens only.
+        decoder: tokens to features [batch, n, dim], as a smaller `nn.transformer(...)`; it sees all features,
+            with a learned vector in place of the masked ones. A linear layer to the values is added.
+        mask_ratio: share of tokens that are masked, in (0, 1); the number of visible ones is rounded down.
+        normalize: the target is each token less its mean, over its standard deviation.
+        augment: one view of one example, or None.
+        mean: of a token's values, subtracted for the network and the target; 0.5 or so for images in [0, 1].
+        std: of a token's values, by which they are then divided.
+        untokenize: `(values [n, p], shape=...) -> example`, as `nn.unpatchify`, for the
+            report's pictures; None: no pictures.
+        inputs: name of the batch's array.
+
+    Returns:
+        A method whose `embed` is the mean over the encoded tokens of the whole example, with the metrics
+        "reconstruction/std" (of the predictions over examples and tokens; near 0 where the decoder gives
+        the same patch always) and "collapse/std" (see `parts.spread`, of the mean visible features).
+
+    Raises:
+        ValueError: for numbers out of range; in `init`, where no token would be masked or visible, or the
+            encoder doesn't give one feature vector for each token.
+
+    Deviation: no class token; the mask vector stands before the decoder's linear embedding, not after it.
+
+    Reference: He et al., 2021, arXiv 2111.06377, section 3.
+    """
+    if not 0 < mask_ratio < 1 or std <= 0:
+        raise ValueError(f"expected mask_ratio in (0, 1) and std above 0, got {mask_ratio} and {std}")
+
+    def tokens_of(x: Array) -> Tokens:
+        values, positions = jax.vmap(tokenizer)(as_input(x))
+        return Tokens((values - mean) / std, positions)
+
+    def examples_of(key: PRNGKeyArray, batch: Batch) -> Array:
+        x = field(batch, inputs)
+        return as_input(x) if augment is None else augmented(augment, x, key)
+
+    def predictor(tokens: Tokens) -> Encoder:
+        return nn.chain(blocks=decoder, head=nn.linear(tokens.values.shape[-1]))
+
+    def init(key: PRNGKeyArray, batch: Batch) -> tuple[Tree, MAEState]:
+        encoder_key, decoder_key, mask_key = jax.random.split(key, 3)
+        tokens = zeros_of(lambda own: tokens_of(examples_of(own, batch)), key)
+        visible = _first(tokens, _num_visible(tokens, mask_ratio))
+        encoder_variables = encoder.init(encoder_key, visible)
+        features = nn.output_like(encoder, encoder_variables, visible)
+        _check_features(features, visible)
+        full = tokens._replace(values=jnp.zeros((*tokens.values.shape[:2], features.shape[-1])))
+        decoder_variables = predictor(tokens).init(decoder_key, full)
+        params = {
+            "encoder": encoder_variables.params,
+            "decoder": decoder_variables.params,
+            "mask_token": 0.02 * jax.random.normal(mask_key, features.shape[-1:]),
+        }
+        return params, MAEState({"encoder": encoder_variables.stats, "decoder": decoder_variables.stats})
+
+    def reconstruct(
+        params: Tree, stats: Tree, tokens: Tokens, key: PRNGKeyArray, *, train: bool
+    ) -> tuple[Reconstruction, Tree]:
+        mask_key, encoder_key, decoder_key = jax.random.split(key, 3)
+        num_visible = _num_visible(tokens, mask_ratio)
+        order = _random_orders(mask_key, *tokens.values.shape[:2])
+        back = jnp.argsort(order, axis=1)
+        features, encoder_stats = encoder.apply(
+            Variables(params["encoder"], stats["encoder"]),
+            _first(jax.tree.map(lambda x: _take(x, order), tokens), num_visible),
+            train=train,
+            key=encoder_key,
+        )
+        full = _take(_filled(features, params["mask_token"], order.shape[1]), back)
+        prediction, decoder_stats = predictor(tokens).apply(
+            Variables(params["decoder"], stats["decoder"]),
+            tokens._replace(values=full),
+            train=train,
+            key=decoder_key,
+        )
+        stats = {"encoder": encoder_stats, "decoder": decoder_stats}
+        return Reconstruction(features, prediction, back >= num_visible), stats
+
+    def loss(
+        params: Tree, state: MAEState, batch: Batch, *, key: PRNGKeyArray, step: Int[Array, ""]
+    ) -> tuple[Scalar, tuple[MAEState, Metrics]]:
+        augment_key, mask_key = jax.random.split(key)
+        tokens = tokens_of(examples_of(augment_key, batch))
+        (features, prediction, mask), stats = reconstruct(params, state.stats, tokens, mask_key, train=True)
+        metrics = {
+            "reconstruction/std": jnp.mean(jnp.std(jax.lax.stop_gradient(prediction), axis=(0, 1))),
+            "collapse/std": spread(jnp.mean(features, axis=1)),
+        }
+        value = losses.masked_reconstruction(prediction, tokens.values, mask, normalize=normalize)
+        return value, (MAEState(stats), metrics)
+
+    def update(params: Tree, state: MAEState, step: Int[Array, ""]) -> MAEState:
+        return state
+
+    def embed(params: Tree, state: MAEState, inputs: Array) -> Float[Array, "batch dim"]:
+        variables = Variables(params["encoder"], state.stats["encoder"])
+        features, _ = encoder.apply(variables, tokens_of(inputs), train=False)
+        return jnp.mean(features, axis=1, dtype=jnp.float32)
+
+    def show(params: Tree, state: MAEState, batch: Batch, *, key: PRNGKeyArray) -> dict[str, Array]:
+        assert untokenize is not None, "without it, the method has no `show`"
+        augment_key, mask_key = jax.random.split(key)
+        x = examples_of(augment_key, batch)
+        tokens = tokens_of(x)
+        (_, prediction, mask), _ = reconstruct(params, state.stats, tokens, mask_key, train=False)
+        rows = _picture_rows(prediction, tokens.values, mask, normalize) * std + mean
+        picture = partial(untokenize, shape=x.shape[1:])
+        return {"reconstruction": jnp.clip(jax.vmap(jax.vmap(picture))(rows), 0.0, 1.0)}
+
+    return Method(init, loss, update, embed, show=show if untokenize else None)
+
+
+class Reconstruction(NamedTuple):
+    """Features of the visible tokens, predictions of all tokens, and which of them were masked."""
+
+    features: Float[Array, "batch visible dim"]
+    prediction: Float[Array, "batch n p"]
+    mask: Bool[Array, "batch n"]
+
+
+def _num_visible(tokens: Tokens, mask_ratio: float) -> int:
+    n = tokens.values.shape[1]
+    num = int(n * (1 - mask_ratio))
+    if not 0 < num < n:
+        raise ValueError(
+            f"mask_ratio={mask_ratio} leaves {num} of {n} tokens: cut smaller tokens or change it"
+        )
+    return num
+
+
+def _random_orders(key: PRNGKeyArray, batch: int, n: int) -> Int[Array, "batch n"]:
+    """A random order of the tokens of each example, of which the first ones stay visible."""
+    return jax.vmap(lambda own: jax.random.permutation(own, n))(example_keys(key, batch))
+
+
+def _take(x: Float[Array, "batch n d"], order: Int[Array, "batch n"]) -> Float[Array, "batch n d"]:
+    return jnp.take_along_axis(x, order[..., None], axis=1)
+
+
+def _first(tokens: Tokens, num: int) -> Tokens:
+    return jax.tree.map(lambda x: x[:, :num], tokens)
+
+
+def _filled(
+    features: Float[Array, "batch visible dim"], mask_token: Float[Array, " dim"], n: int
+) -> Float[Array, "batch {n} dim"]:
+    """The features, and after them the mask's vector in the places of all other tokens."""
+    batch, visible, dim = features.shape
+    hidden = jnp.broadcast_to(mask_token.astype(features.dtype), (batch, n - visible, dim))
+    return jnp.concatenate([features, hidden], axis=1)
+
+
+def _picture_rows(
+    prediction: Float[Array, "batch n p"],
+    values: Float[Array, "batch n p"],
+    mask: Bool[Array, "batch n"],
+    normalize: bool,
+) -> Float[Array, "batch 3 n p"]:
+    """Masked example, reconstruction of the masked tokens among the visible ones, original."""
+    if normalize:
+        scale = jnp.std(values, axis=-1, keepdims=True, ddof=1)
+        prediction = prediction * scale + jnp.mean(values, axis=-1, keepdims=True)
+    hidden = mask[..., None]
+    blank = jnp.broadcast_to(jnp.mean(values, axis=(1, 2), keepdims=True), values.shape)
+    return jnp.stack(
+        [jnp.where(hidden, blank, values), jnp.where(hidden, prediction, values), values], axis=1
+    )
+
+
+def _check_features(features: Array, visible: Tokens) -> None:
+    if features.ndim != 3 or features.shape[:2] != visible.values.shape[:2]:
+        raise ValueError(
+            f"expected an encoder of tokens {visible.values.shape} to features [batch, n, dim] of as many, "
+            f"got {features.shape}: use nn.transformer without a class token"
+        )

@@ -1,0 +1,86 @@
+"""SimCLR: two random views of one example agree, and differ from those of all other examples."""
+
+from typing import NamedTuple
+
+import jax
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Scalar
+
+from jssl import losses, nn
+from jssl.core import Batch, Encoder, Method, Metrics, Transform, Tree, Variables
+from jssl.methods.parts import augmented, embed_with, field, merge_views, split_views, spread, zeros_of
+
+
+class SimCLRState(NamedTuple):
+    """Batch statistics of the encoder and the projector, by name."""
+
+    stats: Tree
+
+
+def simclr(
+    *,
+    encoder: Encoder,
+    projector: Encoder,
+    augment: Transform,
+    temperature: float = 0.5,
+    inputs: str = "image",
+) -> Method:
+    """SimCLR: `z = projector(encoder(view))`, and NT-Xent over the two views of the batch.
+
+    Args:
+        encoder: examples to features [batch, dim], which is what `embed` gives.
+        projector: features to the embeddings [batch, dim] of the loss, as `nn.mlp((2048, 128))`.
+        augment: one example to two views [2, ...], as `pretext.two_views(...)`.
+        temperature: of NT-Xent, above 0; 0.5 is the paper's for CIFAR-10, 0.1 for ImageNet.
+        inputs: name of the batch's array.
+
+    Returns:
+        A method with the metrics "contrastive/accuracy" (of one view's embeddings, the share that finds its
+        partner in the whole batch) and "collapse/std" (see `parts.spread`).
+
+    Raises:
+        ValueError: for a temperature of 0 or below; in `init`, where `augment` doesn't give two views.
+
+    Reference: Chen et al., 2020, arXiv 2002.05709, algorithm 1.
+    """
+    if temperature <= 0:
+        raise ValueError(f"expected a temperature above 0, got {temperature}")
+    network = nn.chain(encoder=encoder, projector=projector)
+
+    def views_of(key: PRNGKeyArray, batch: Batch) -> Array:
+        return augmented(augment, field(batch, inputs), key)
+
+    def init(key: PRNGKeyArray, batch: Batch) -> tuple[Tree, SimCLRState]:
+        views = zeros_of(views_of, key, batch)
+        if views.ndim < 3 or views.shape[1] != 2:
+            raise ValueError(
+                f"expected an augment that makes two views [2, ...] of one example, got {views.shape[1:]}: "
+                "wrap it in pretext.two_views"
+            )
+        params, stats = network.init(key, merge_views(views))
+        return params, SimCLRState(stats)
+
+    def loss(
+        params: Tree, state: SimCLRState, batch: Batch, *, key: PRNGKeyArray, step: Int[Array, ""]
+    ) -> tuple[Scalar, tuple[SimCLRState, Metrics]]:
+        augment_key, network_key = jax.random.split(key)
+        views = views_of(augment_key, batch)
+        z, stats = network.apply(
+            Variables(params, state.stats), merge_views(views), train=True, key=network_key
+        )
+        z_a, z_b = split_views(z, 2).swapaxes(0, 1)
+        metrics = {
+            "contrastive/accuracy": losses.contrastive_accuracy(z_a, z_b),
+            "collapse/std": spread(z),
+        }
+        return losses.nt_xent(z_a, z_b, temperature=temperature), (SimCLRState(stats), metrics)
+
+    def update(params: Tree, state: SimCLRState, step: Int[Array, ""]) -> SimCLRState:
+        return state
+
+    def embed(params: Tree, state: SimCLRState, inputs: Array) -> Float[Array, "batch dim"]:
+        return embed_with(encoder, params["encoder"], state.stats["encoder"], inputs)
+
+    def show(params: Tree, state: SimCLRState, batch: Batch, *, key: PRNGKeyArray) -> dict[str, Array]:
+        return {"views": views_of(key, batch)}
+
+    return Method(init, loss, update, embed, show=show)

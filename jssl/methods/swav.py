@@ -1,0 +1,197 @@
+"""SwAV: each view of an example predicts to which prototypes the other views were assigned."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Scalar
+
+from jssl import losses, nn, ops
+from jssl.core import Batch, Encoder, Method, Metrics, Transform, Tree, Variables
+from jssl.methods.parts import (
+    as_input,
+    augmented,
+    embed_with,
+    field,
+    merge_views,
+    split_views,
+    spread,
+    zeros_of,
+)
+
+
+class SwAVState(NamedTuple):
+    """Batch statistics by name, and the last projections of the global views, if there is a queue."""
+
+    stats: Tree
+    queue: ops.Queue | None
+
+
+def swav(
+    *,
+    encoder: Encoder,
+    projector: Encoder,
+    num_prototypes: int,
+    augment: Transform,
+    temperature: float = 0.1,
+    epsilon: float = 0.05,
+    num_iterations: int = 3,
+    queue_size: int = 0,
+    queue_start_step: int = 0,
+    freeze_prototypes_steps: int = 0,
+    inputs: str = "image",
+) -> Method:
+    """SwAV: online clustering by prototypes, whose Sinkhorn codes are swapped between views.
+
+    `z = projector(encoder(view)) / ||.||`, `scores = z' C / ||C||`; codes of the global views come from
+    Sinkhorn-Knopp over the batch (and the queue), and every other view predicts them.
+
+    Args:
+        encoder: examples of any of the views' sizes to features [batch, dim], which is what `embed` gives.
+        projector: features to [batch, dim], as `nn.mlp((2048, 128))`.
+        num_prototypes: number of clusters, 2 or more; some ten times the number of expected classes.
+        augment: one example to (globals [g, ...], locals [l, ...]), as `pretext.multi_crop(...)`, or to
+            global views only, as `pretext.two_views(...)`.
+        temperature: of the predictions, above 0.
+        epsilon: of Sinkhorn-Knopp; smaller codes are sharper, larger ones hold off a collapse.
+        num_iterations: of Sinkhorn-Knopp.
+        queue_size: number of past examples that take part in the assignment, at least a batch; 0 for none.
+            Needed where the batch is small beside `num_prototypes`.
+        queue_start_step: step from which the queue takes part (the paper: epoch 15). It is filled before.
+        freeze_prototypes_steps: steps at the start in which prototypes get no gradient (the paper: 1 epoch).
+        inputs: name of the batch's array.
+
+    Returns:
+        A method with the metrics "prototypes/used" (exponential of the entropy of the mean prediction: the
+        number of prototypes in use), "prototypes/confidence" (mean largest probability of a prediction) and
+        "collapse/std" (see `parts.spread`).
+
+    Raises:
+        ValueError: for numbers out of range; in `init`, where `augment` makes fewer than two global views.
+
+    Deviation: prototypes are normalised in the forward pass, not in place before each step; the queue takes
+    part from `queue_start_step` on with as many examples as it holds, not only when full.
+
+    Reference: Caron et al., 2020, arXiv 2006.09882, section 3 and algorithm 1.
+    """
+    _check(temperature, epsilon, num_iterations, queue_size)
+    network = nn.chain(encoder=encoder, projector=projector)
+    prototypes = nn.prototypes(num_prototypes)
+
+    def views_of(key: PRNGKeyArray, batch: Batch) -> tuple[Array, ...]:
+        """Views [batch, views, ...] of one size each, the global ones first."""
+        views = augmented(augment, field(batch, inputs), key)
+        return tuple(views) if isinstance(views, tuple) else (views,)
+
+    def project(
+        params: Tree, stats: Tree, views: tuple[Array, ...], key: PRNGKeyArray
+    ) -> tuple[Float[Array, "batch views dim"], Tree]:
+        """Unit projections of all views: the encoder runs once for each size, the projector over all."""
+        features = []
+        encoder_stats = stats["encoder"]
+        for index, same_size in enumerate(views):
+            h, encoder_stats = encoder.apply(
+                Variables(params["encoder"], encoder_stats),
+                merge_views(same_size),
+                train=True,
+                key=jax.random.fold_in(key, index),
+            )
+            features.append(split_views(h, same_size.shape[1]))
+        h = jnp.concatenate(features, axis=1)
+        z, projector_stats = projector.apply(
+            Variables(params["projector"], stats["projector"]),
+            merge_views(h),
+            train=True,
+            key=jax.random.fold_in(key, len(views)),
+        )
+        z = ops.l2_normalize(ops.at_least_float32(z))
+        return split_views(z, h.shape[1]), {"encoder": encoder_stats, "projector": projector_stats}
+
+    def score(params: Tree, z: Array) -> Array:
+        return prototypes.apply(Variables(params["prototypes"], {}), z, train=True)[0]
+
+    def codes_of(state: SwAVState, params: Tree, scores: Array, step: Int[Array, ""]) -> Array:
+        queued = where = None
+        if state.queue is not None:
+            queued = score(params, state.queue.rows)
+            where = ops.queue_valid(state.queue) & (step >= queue_start_step)
+        return losses.swav_codes(
+            scores, queued=queued, where=where, epsilon=epsilon, num_iterations=num_iterations
+        )
+
+    def init(key: PRNGKeyArray, batch: Batch) -> tuple[Tree, SwAVState]:
+        network_key, prototypes_key = jax.random.split(key)
+        views = zeros_of(views_of, key, batch)
+        _check_views(views)
+        variables = network.init(network_key, merge_views(views[0]))
+        z = nn.output_like(network, variables, merge_views(views[0]))
+        params = {**variables.params, "prototypes": prototypes.init(prototypes_key, z).params}
+        queue = ops.queue_init(queue_size, views[0].shape[1], z.shape[1]) if queue_size else None
+        return params, SwAVState(variables.stats, queue)
+
+    def loss(
+        params: Tree, state: SwAVState, batch: Batch, *, key: PRNGKeyArray, step: Int[Array, ""]
+    ) -> tuple[Scalar, tuple[SwAVState, Metrics]]:
+        augment_key, network_key = jax.random.split(key)
+        views = views_of(augment_key, batch)
+        z, stats = project(params, state.stats, views, network_key)
+        params = {**params, "prototypes": _frozen_until(params["prototypes"], step, freeze_prototypes_steps)}
+        scores = score(params, z)
+        num_global = views[0].shape[1]
+        codes = codes_of(state, params, scores[:, :num_global], step)
+        value = losses.swav(scores, codes, temperature=temperature)
+        queue = state.queue and ops.queue_push(state.queue, jax.lax.stop_gradient(z[:, :num_global]))
+        return value, (SwAVState(stats, queue), _metrics(z, scores / temperature))
+
+    def update(params: Tree, state: SwAVState, step: Int[Array, ""]) -> SwAVState:
+        return state
+
+    def embed(params: Tree, state: SwAVState, inputs: Array) -> Float[Array, "batch dim"]:
+        return embed_with(encoder, params["encoder"], state.stats["encoder"], inputs)
+
+    def show(params: Tree, state: SwAVState, batch: Batch, *, key: PRNGKeyArray) -> dict[str, Array]:
+        network_params = {name: params[name] for name in ("encoder", "projector")}
+        images = as_input(field(batch, inputs))
+        z, _ = network.apply(Variables(network_params, state.stats), images, train=False)
+        return {"views": _as_one_size(views_of(key, batch)), "prototypes": score(params, ops.l2_normalize(z))}
+
+    return Method(init, loss, update, embed, show=show)
+
+
+def _frozen_until(prototypes: Tree, step: Int[Array, ""], steps: int) -> Tree:
+    return jax.tree.map(lambda p: jnp.where(step < steps, jax.lax.stop_gradient(p), p), prototypes)
+
+
+def _metrics(z: Float[Array, "batch views dim"], logits: Float[Array, "batch views prototypes"]) -> Metrics:
+    p = jax.nn.softmax(jax.lax.stop_gradient(logits), axis=-1)
+    mean = jnp.mean(p, axis=(0, 1))
+    return {
+        "prototypes/used": jnp.exp(-jnp.sum(jax.scipy.special.xlogy(mean, mean))),
+        "prototypes/confidence": jnp.mean(jnp.max(p, axis=-1)),
+        "collapse/std": spread(merge_views(z)),
+    }
+
+
+def _as_one_size(views: tuple[Array, ...]) -> Float[Array, "batch views height width channels"]:
+    """Views side by side, the small ones enlarged to the size of the global ones without smoothing."""
+    size = views[0].shape[2:]
+    resized = [jax.image.resize(view, (*view.shape[:2], *size), "nearest") for view in views]
+    return jnp.concatenate(resized, axis=1)
+
+
+def _check(temperature: float, epsilon: float, num_iterations: int, queue_size: int) -> None:
+    if temperature <= 0 or epsilon <= 0:
+        raise ValueError(f"expected temperature and epsilon above 0, got {temperature} and {epsilon}")
+    if num_iterations < 1 or queue_size < 0:
+        raise ValueError(
+            f"expected num_iterations of 1 or more and queue_size of 0 or more, got {num_iterations} and "
+            f"{queue_size}"
+        )
+
+
+def _check_views(views: Any) -> None:
+    if any(view.ndim < 3 for view in views) or views[0].shape[1] < 2:
+        raise ValueError(
+            "expected an augment that makes (globals [g, ...], locals [l, ...]) of one example, with two "
+            f"global views or more, got {[view.shape[1:] for view in views]}: use pretext.multi_crop"
+        )
