@@ -16,7 +16,7 @@ from jssl.core import Batch, Method
 class Row(NamedTuple):
     """A method with what the suite needs to know about it.
 
-    grown: a step from which every parameter learns (after a freeze at the start).
+    grown: a step at which every parameter learns and all parts of the state are in use.
     show: the shapes of its pictures for a batch of 16.
     """
 
@@ -76,7 +76,7 @@ ROWS = [
         ),
         dim=16,
         show={"views": (16, 4, 8, 8, 3), "prototypes": (16, 6)},
-        grown=2,
+        grown=5,
     ),
     Row(
         "mae",

@@ -42,14 +42,25 @@ class Run:
             history.append((state, metrics))
         return history
 
-    @functools.cached_property
-    def gradients(self):
-        def loss(params, method_state):
-            key, step = jax.random.key(1), jnp.asarray(self.row.grown, jnp.int32)
-            return self.row.method.loss(params, method_state, self.batch, key=key, step=step)[0]
+    def differentiate(self, batch, *, devices=1):
+        """Loss, new state and metrics, and gradients in parameters and state, once everything takes part."""
+        state = self.history[self.row.grown][0]
+        mesh = train.data_mesh(jax.devices()[:devices])
+        params, method_state = jax.device_put((state.params, state.method_state), train.replicated(mesh))
+        batch = jax.device_put(batch, train.batch_sharding(mesh))
+        return self._value_and_grad(params, method_state, batch)
 
-        gradient = jax.jit(jax.grad(loss, argnums=(0, 1), allow_int=True))
-        return gradient(self.state.params, self.state.method_state)
+    @functools.cached_property
+    def _value_and_grad(self):
+        def loss(params, method_state, batch):
+            step = jnp.asarray(self.row.grown, jnp.int32)
+            return self.row.method.loss(params, method_state, batch, key=jax.random.key(1), step=step)
+
+        return jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True, allow_int=True))
+
+    @functools.cached_property
+    def on_one_device(self):
+        return self.differentiate(self.batch)
 
 
 @functools.cache
@@ -71,13 +82,13 @@ def test_loss_and_metrics_are_finite_scalars(row):
 
 @every_method
 def test_every_parameter_learns(row):
-    idle = [name for name, leaf in named_leaves(run_of(row.name).gradients[0]) if not np.any(leaf)]
+    idle = [name for name, leaf in named_leaves(run_of(row.name).on_one_device[1][0]) if not np.any(leaf)]
     assert idle == []
 
 
 @every_method
 def test_no_gradient_flows_into_the_state(row):
-    for name, leaf in named_leaves(run_of(row.name).gradients[1]):
+    for name, leaf in named_leaves(run_of(row.name).on_one_device[1][1]):
         assert leaf.dtype == jax.dtypes.float0 or not np.any(leaf), name
 
 
@@ -110,27 +121,14 @@ def test_steps_share_one_trace(row):
 
 @every_method
 def test_one_device_equals_eight(row):
-    """Two steps, in float32: sums in another order are amplified by batch norm and by Adam's division."""
+    """In float32, where sums in another order differ a little and batch norm amplifies it."""
     run = run_of(row.name)
-    sgd = optax.sgd(0.1)
-    step = jax.jit(train.make_step(row.method, sgd))
-    mesh = train.data_mesh()
-    start = run.state._replace(opt_state=sgd.init(run.state.params))
-    results = []
-    for place in (train.replicated(train.data_mesh(jax.devices()[:1])), train.batch_sharding(mesh)):
-        everywhere = train.replicated(place.mesh)
-        state, batch = jax.device_put(start, everywhere), jax.device_put(run.batch, place)
-        state, _ = step(state, batch)
-        results.append(step(state, batch))
-    (one, one_metrics), (eight, eight_metrics) = results
-    assert len(jax.tree.leaves(eight.params)[0].sharding.device_set) == 8
-    np.testing.assert_allclose(one_metrics["loss"], eight_metrics["loss"], rtol=1e-4)
-    for (name, a), (_, b) in zip(named_leaves(one.params), named_leaves(eight.params), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-4, err_msg=name)
-    for (name, a), (_, b) in zip(
-        named_leaves(one.method_state), named_leaves(eight.method_state), strict=True
-    ):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-4, err_msg=name)
+    (loss, _), (gradients, _) = eight = run.differentiate(run.batch, devices=8)
+    assert all(len(leaf.sharding.device_set) == 8 for leaf in jax.tree.leaves((loss, gradients)))
+    for (name, a), (_, b) in zip(named_leaves(run.on_one_device), named_leaves(eight), strict=True):
+        if a.dtype != jax.dtypes.float0:
+            scale = np.abs(a).max() + 1e-3
+            np.testing.assert_allclose(a / scale, b / scale, atol=1e-3, err_msg=name)
 
 
 @every_method
