@@ -1,0 +1,69 @@
+"""Image transforms: factories of `(key, x) -> x`, and the fixed changes of one image that they draw from.
+
+An image is one float array [height, width, channels] in [0, 1] with 1 or 3 channels; batches go through
+`jax.vmap`. Shapes out are static, dtypes are kept.
+"""
+
+from jssl.pretext.compose import random_apply
+from jssl.pretext.image.checks import to_float
+from jssl.pretext.image.color import (
+    adjust_brightness,
+    adjust_contrast,
+    adjust_hue,
+    adjust_saturation,
+    color_jitter,
+    gaussian_noise,
+    grayscale,
+    luminance,
+    normalize,
+    random_grayscale,
+    random_solarize,
+    solarize,
+)
+from jssl.pretext.image.filters import blur, gaussian_blur
+from jssl.pretext.image.geometry import (
+    center_crop,
+    erase,
+    flip_horizontal,
+    flip_vertical,
+    horizontal_flip,
+    random_crop,
+    random_erasing,
+    random_resized_crop,
+    random_rotation,
+    rotate,
+    vertical_flip,
+)
+from jssl.pretext.image.resample import resize, resized_crop
+
+__all__ = [
+    "adjust_brightness",
+    "adjust_contrast",
+    "adjust_hue",
+    "adjust_saturation",
+    "blur",
+    "center_crop",
+    "color_jitter",
+    "erase",
+    "flip_horizontal",
+    "flip_vertical",
+    "gaussian_blur",
+    "gaussian_noise",
+    "grayscale",
+    "horizontal_flip",
+    "luminance",
+    "normalize",
+    "random_apply",
+    "random_crop",
+    "random_erasing",
+    "random_grayscale",
+    "random_resized_crop",
+    "random_rotation",
+    "random_solarize",
+    "resize",
+    "resized_crop",
+    "rotate",
+    "solarize",
+    "to_float",
+    "vertical_flip",
+]

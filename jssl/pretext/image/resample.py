@@ -1,0 +1,123 @@
+"""Crops resized with an antialiased triangle filter, as torchvision's and Pillow's bilinear resize.
+
+The filter is separable. Along each axis an output pixel i has its centre at c = top + (i + 1/2) s - 1/2 in
+the input, s = length / size, and weighs the crop's pixels j by max(0, 1 - |j - c| / max(s, 1)), normalised.
+"""
+
+import math
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jssl.pretext.image.checks import Size, check_image, check_size
+
+Pixels = Int[Array, ""] | int
+
+
+def resized_crop(
+    x: Float[Array, "height width channels"],
+    top: Pixels,
+    left: Pixels,
+    height: Pixels,
+    width: Pixels,
+    size: Size,
+) -> Float[Array, "size_height size_width channels"]:
+    """Cut out a rectangle and resize it, bilinear and antialiased; only `size` needs to be static.
+
+    Args:
+        x: image, floats.
+        top, left: the rectangle's first row and column, pixels.
+        height, width: its extent in pixels, at least 1; it has to lie inside the image.
+        size: (height, width) of the result, or one number for a square.
+
+    Returns:
+        The resized crop, of the dtype of `x`.
+
+    Raises:
+        ValueError: if `x` is not one float image or `size` is not positive.
+
+    CPUs read the few pixels that each output pixel needs; accelerators multiply with two dense matrices, the
+    form that their matrix units take. The results agree to rounding.
+    """
+    check_image(x, "resized_crop")
+    size = check_size(size, "resized_crop")
+    return jax.lax.platform_dependent(
+        x,
+        jnp.array([top, left]),
+        jnp.array([height, width]),
+        cpu=partial(resample_by_reading, size=size),
+        default=partial(resample_by_matrices, size=size),
+    )
+
+
+def resize(
+    x: Float[Array, "height width channels"], size: Size
+) -> Float[Array, "size_height size_width channels"]:
+    """Resize the whole image, bilinear and antialiased."""
+    check_image(x, "resize")
+    return resized_crop(x, 0, 0, x.shape[0], x.shape[1], size)
+
+
+def resample_by_reading(x, corner, extent, size):
+    """The resized crop by weighted sums of rows, then of columns, read at computed positions."""
+    rows, row_weights = _taps(corner[0], extent[0], x.shape[0], size[0])
+    columns, column_weights = _taps(corner[1], extent[1], x.shape[1], size[1])
+    channels = x.shape[2]
+    # Whole rows of [width * channels] vectorize; reading single pixels along the columns does not otherwise.
+    flat = x.reshape(x.shape[0], -1)
+    flat = _weighted_sum([_read(flat, (row,)) for row in rows], row_weights[:, :, None].astype(x.dtype))
+    columns = channels * columns[:, :, None] + jnp.arange(channels)[None, None]
+    columns = columns.reshape(len(columns), -1)
+    column_weights = jnp.repeat(column_weights, channels, axis=1)[:, None].astype(x.dtype)
+    flat = _weighted_sum([_read(flat, (slice(None), column)) for column in columns], column_weights)
+    return flat.reshape(*size, channels)
+
+
+def resample_by_matrices(x, corner, extent, size):
+    """The resized crop by a matrix product for the rows and one for the columns."""
+    row_weights = _matrix(corner[0], extent[0], x.shape[0], size[0]).astype(x.dtype)
+    column_weights = _matrix(corner[1], extent[1], x.shape[1], size[1]).astype(x.dtype)
+    precision = jax.lax.Precision.HIGHEST
+    rows = jnp.einsum("oh,hwc->owc", row_weights, x, precision=precision)
+    return jnp.einsum("ow,hwc->hoc", column_weights, rows, precision=precision)
+
+
+def _taps(start, length, input_size, output_size):
+    """Positions and weights [taps, output_size] of the input pixels that the output pixels read."""
+    centre, support = _centres(start, length, output_size)
+    num_taps = math.ceil(2 * max(1.0, input_size / output_size))
+    first = jnp.floor(centre - support).astype(jnp.int32) + 1
+    positions = first[None] + jnp.arange(num_taps)[:, None]
+    weights = _triangle(positions, centre[None], support, start, length)
+    return jnp.clip(positions, 0, input_size - 1), weights / jnp.sum(weights, axis=0, keepdims=True)
+
+
+def _matrix(start, length, input_size, output_size):
+    """Weights [output_size, input_size] of all input pixels."""
+    centre, support = _centres(start, length, output_size)
+    weights = _triangle(jnp.arange(input_size)[None], centre[:, None], support, start, length)
+    return weights / jnp.sum(weights, axis=1, keepdims=True)
+
+
+def _centres(start, length, output_size):
+    """Centres of the output pixels in the input, and the half-width of the filter."""
+    scale = length.astype(jnp.float32) / output_size
+    return start + (jnp.arange(output_size) + 0.5) * scale - 0.5, jnp.maximum(scale, 1.0)
+
+
+def _triangle(positions, centre, support, start, length):
+    weights = jnp.maximum(0.0, 1.0 - jnp.abs(positions - centre) / support)
+    return jnp.where((positions >= start) & (positions < start + length), weights, 0.0)
+
+
+def _read(flat, index):
+    return flat.at[index].get(mode="promise_in_bounds")
+
+
+def _weighted_sum(arrays, weights):
+    total = weights[0] * arrays[0]
+    for array, weight in zip(arrays[1:], weights[1:], strict=True):
+        total += weight * array
+    return total

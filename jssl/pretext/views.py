@@ -1,0 +1,126 @@
+"""Several views of one example, and the augmentations that published methods make them with."""
+
+import jax
+import jax.numpy as jnp
+
+from jssl.core import Transform
+from jssl.pretext.compose import compose, random_apply
+from jssl.pretext.image import (
+    color_jitter,
+    gaussian_blur,
+    horizontal_flip,
+    random_grayscale,
+    random_resized_crop,
+    random_solarize,
+)
+
+
+def two_views(augment: Transform, augment_b: Transform | None = None) -> Transform:
+    """Two independent views of an example, stacked in front: `(key, x) -> [2, ...]`.
+
+    Args:
+        augment: makes the first view; the second too unless `augment_b` is given.
+        augment_b: makes the second view, of the same shape.
+
+    Under `vmap` over a batch the result is [batch, 2, ...]: views of an example stay side by side, so that
+    reshaping to [2 batch, ...] moves nothing between devices.
+    """
+    if augment_b is None:
+        return _repeated(augment, 2)
+
+    def views(key, x):
+        key_a, key_b = jax.random.split(key)
+        return jnp.stack([augment(key_a, x), augment_b(key_b, x)])
+
+    return views
+
+
+def multi_crop(
+    global_augment: Transform, local_augment: Transform, *, num_global: int = 2, num_local: int = 6
+) -> Transform:
+    """A few large and several small views: `(key, x) -> (globals [g, ...], locals [l, ...])`.
+
+    Raises:
+        ValueError: if a number of views is not positive.
+
+    Reference: Caron et al. 2020 (SwAV), arXiv:2006.09882, section 3.2.
+    """
+    if num_global < 1 or num_local < 1:
+        raise ValueError(f"multi_crop expected at least one view each, got {num_global} and {num_local}.")
+    global_views, local_views = _repeated(global_augment, num_global), _repeated(local_augment, num_local)
+
+    def views(key, x):
+        global_key, local_key = jax.random.split(key)
+        return global_views(global_key, x), local_views(local_key, x)
+
+    return views
+
+
+def simclr_augment(
+    size: int | tuple[int, int],
+    *,
+    strength: float = 1.0,
+    scale: tuple[float, float] = (0.08, 1.0),
+    jitter_probability: float = 0.8,
+    grayscale_probability: float = 0.2,
+    blur: bool = True,
+    blur_probability: float = 0.5,
+    solarize_probability: float = 0.0,
+) -> Transform:
+    """SimCLR's augmentation: crop, flip, colour jitter, grayscale and blur.
+
+    Args:
+        size: pixels of the view.
+        strength: of the colour jitter (1: ImageNet; 0.5: CIFAR-10 and MoCo v2).
+        scale: bounds of the crop's share of the area.
+        blur: False for small images, as the paper for CIFAR-10.
+        solarize_probability: 0.2 in the second view of BYOL and its followers.
+
+    The blur kernel spans three standard deviations, not a tenth of the image.
+
+    Reference: Chen et al. 2020, arXiv:2002.05709, appendix A.
+    """
+    transforms = [
+        random_resized_crop(size, scale=scale),
+        horizontal_flip(),
+        random_apply(
+            color_jitter(
+                brightness=0.8 * strength,
+                contrast=0.8 * strength,
+                saturation=0.8 * strength,
+                hue=0.2 * strength,
+            ),
+            probability=jitter_probability,
+        ),
+        random_grayscale(probability=grayscale_probability),
+    ]
+    if blur:
+        transforms.append(gaussian_blur(sigma=(0.1, 2.0), probability=blur_probability))
+    if solarize_probability:
+        transforms.append(random_solarize(probability=solarize_probability))
+    return compose(*transforms)
+
+
+def byol_views(size: int | tuple[int, int]) -> Transform:
+    """BYOL's two views: the first always blurred, the second seldom blurred and sometimes solarized.
+
+    Reference: Grill et al. 2020, arXiv:2006.07733, appendix B, table 6.
+    """
+    return two_views(_byol_augment(size, blur=1.0, solarize=0.0), _byol_augment(size, blur=0.1, solarize=0.2))
+
+
+def _byol_augment(size, blur, solarize):
+    transforms = [
+        random_resized_crop(size),
+        horizontal_flip(),
+        random_apply(color_jitter(brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1), probability=0.8),
+        random_grayscale(probability=0.2),
+        gaussian_blur(sigma=(0.1, 2.0), probability=blur),
+        random_solarize(probability=solarize),
+    ]
+    return compose(*transforms)
+
+
+def _repeated(augment, num_views):
+    """Independent views stacked; traced once, whatever their number."""
+    return lambda key, x: jax.vmap(augment, in_axes=(0, None))(jax.random.split(key, num_views), x)
