@@ -22,6 +22,7 @@ from jssl.core import (
     example_keys,
 )
 from jssl.methods.parts import as_input, augmented, field, spread, zeros_of
+from jssl.pretext.masks import Mask, num_masked, random_mask
 
 
 class MAEState(NamedTuple):
@@ -89,7 +90,8 @@ def mae(
     def init(key: PRNGKeyArray, batch: Batch) -> tuple[Tree, MAEState]:
         encoder_key, decoder_key, mask_key = jax.random.split(key, 3)
         tokens = zeros_of(lambda own: tokens_of(examples_of(own, batch)), key)
-        visible = _first(tokens, _num_visible(tokens, mask_ratio))
+        n = tokens.values.shape[1]
+        visible = jax.tree.map(lambda x: x[:, : n - num_masked(n, mask_ratio)], tokens)
         encoder_variables = encoder.init(encoder_key, visible)
         features = nn.output_like(encoder, encoder_variables, visible)
         _check_features(features, visible)
@@ -106,12 +108,13 @@ def mae(
         params: Tree, stats: Tree, tokens: Tokens, key: PRNGKeyArray, *, train: bool
     ) -> tuple[Reconstruction, Tree]:
         mask_key, encoder_key, decoder_key = jax.random.split(key, 3)
-        num_visible = _num_visible(tokens, mask_ratio)
-        order = _random_orders(mask_key, *tokens.values.shape[:2])
+        mask = _random_masks(mask_key, tokens, mask_ratio)
+        num_visible = mask.visible.shape[1]
+        order = jnp.concatenate(mask, axis=1)
         back = jnp.argsort(order, axis=1)
         features, encoder_stats = encoder.apply(
             Variables(params["encoder"], stats["encoder"]),
-            _first(jax.tree.map(lambda x: _take(x, order), tokens), num_visible),
+            jax.tree.map(lambda x: _take(x, mask.visible), tokens),
             train=train,
             key=encoder_key,
         )
@@ -167,27 +170,13 @@ class Reconstruction(NamedTuple):
     mask: Bool[Array, "batch n"]
 
 
-def _num_visible(tokens: Tokens, mask_ratio: float) -> int:
-    n = tokens.values.shape[1]
-    num = int(n * (1 - mask_ratio))
-    if not 0 < num < n:
-        raise ValueError(
-            f"mask_ratio={mask_ratio} leaves {num} of {n} tokens: cut smaller tokens or change it"
-        )
-    return num
+def _random_masks(key: PRNGKeyArray, tokens: Tokens, ratio: float) -> Mask:
+    batch, n, _ = tokens.values.shape
+    return jax.vmap(lambda own: random_mask(own, n, ratio))(example_keys(key, batch))
 
 
-def _random_orders(key: PRNGKeyArray, batch: int, n: int) -> Int[Array, "batch n"]:
-    """A random order of the tokens of each example, of which the first ones stay visible."""
-    return jax.vmap(lambda own: jax.random.permutation(own, n))(example_keys(key, batch))
-
-
-def _take(x: Float[Array, "batch n d"], order: Int[Array, "batch n"]) -> Float[Array, "batch n d"]:
+def _take(x: Float[Array, "batch n d"], order: Int[Array, "batch m"]) -> Float[Array, "batch m d"]:
     return jnp.take_along_axis(x, order[..., None], axis=1)
-
-
-def _first(tokens: Tokens, num: int) -> Tokens:
-    return jax.tree.map(lambda x: x[:, :num], tokens)
 
 
 def _filled(

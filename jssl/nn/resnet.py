@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax.numpy as jnp
 from flax import linen
@@ -12,18 +12,20 @@ from jaxtyping import Array, Float
 from jssl.core import Encoder
 from jssl.nn import adapters
 
-Stem = Literal["imagenet", "cifar", "stride2"]
+Stem = Literal["imagenet", "cifar", "stride2", "patch4"]
+Pool = Literal["mean", "flatten"]
 Block = Literal["basic", "bottleneck"]
 
 
 class ResNet(linen.Module):
-    """Stem, stages of residual blocks that double the width and halve the size, and a global mean."""
+    """Stem, stages of residual blocks that double the width and halve the size, and a pool."""
 
     stages: Sequence[int]
     block: str
     width: int
     stem: str
     zero_init_last: bool
+    pool: str
     dtype: DTypeLike
 
     @linen.compact
@@ -50,6 +52,8 @@ class ResNet(linen.Module):
                     self.zero_init_last,
                     name=f"stage{stage}_block{index}",
                 )(x)
+        if self.pool == "flatten":
+            return x.reshape(len(x), -1).astype(jnp.float32)
         return jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
 
     def _stem(self, x: Array, conv: Any, norm: Any) -> Array:
@@ -57,7 +61,11 @@ class ResNet(linen.Module):
             x = conv(self.width, (7, 7), 2, padding=3, name="stem_conv")(x)
             x = linen.relu(norm(name="stem_norm")(x))
             return linen.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
-        x = conv(self.width, (3, 3), 2 if self.stem == "stride2" else 1, padding=1, name="stem_conv")(x)
+        if self.stem == "patch4":
+            x = conv(self.width, (4, 4), 4, padding=0, name="stem_conv")(x)
+        else:
+            stride = 2 if self.stem == "stride2" else 1
+            x = conv(self.width, (3, 3), stride, padding=1, name="stem_conv")(x)
         return linen.relu(norm(name="stem_norm")(x))
 
 
@@ -117,20 +125,24 @@ def resnet(
     width: int = 64,
     stem: Stem = "imagenet",
     zero_init_last: bool = False,
+    pool: Pool = "mean",
     dtype: DTypeLike = jnp.float32,
 ) -> Encoder:
     """A residual network: float images [batch, height, width, channels] to features [batch, dim].
 
-    `dim` is `width * 2**(len(stages) - 1)`, four times that with bottleneck blocks. Batch norm has momentum
-    0.9 and epsilon 1e-5; under jit with a sharded batch its statistics are those of the whole batch.
+    With the mean pool, `dim` is `width * 2**(len(stages) - 1)`, four times that with bottleneck blocks.
+    Batch norm has momentum 0.9 and epsilon 1e-5; under jit with a sharded batch its statistics are those of
+    the whole batch.
 
     Args:
         stages: number of blocks of each stage; every stage after the first halves the size.
         block: "basic" (two 3x3 convolutions) or "bottleneck" (1x1, 3x3, 1x1).
         width: channels of the first stage; a network "x2" has twice the usual 64.
-        stem: "imagenet" (7x7 with stride 2, then a max-pool: size / 4), "cifar" (3x3: full size) or
-            "stride2" (3x3 with stride 2: size / 2, a quarter of the work of "cifar").
+        stem: "imagenet" (7x7 with stride 2, then a max-pool: size / 4), "cifar" (3x3: full size), "stride2"
+            (3x3 with stride 2: size / 2, a quarter of the work of "cifar") or "patch4" (4x4 with stride 4).
         zero_init_last: start each block as the identity: the scale of its last norm is 0.
+        pool: "mean" over the positions, or "flatten": all positions side by side, which keeps where things
+            are. It suits small images of aligned objects, and ties the network to one size of image.
         dtype: of the computation; parameters and statistics are float32.
 
     Raises:
@@ -146,21 +158,23 @@ def resnet(
         raise ValueError(f"expected stages and width of 1 or more, got stages={tuple(stages)}, width={width}")
     if block not in ("basic", "bottleneck"):
         raise ValueError(f"expected block='basic' or 'bottleneck', got {block!r}")
-    if stem not in ("imagenet", "cifar", "stride2"):
-        raise ValueError(f"expected stem='imagenet', 'cifar' or 'stride2', got {stem!r}")
-    return adapters.linen(ResNet(tuple(stages), block, width, stem, zero_init_last, dtype))
+    if stem not in get_args(Stem) or pool not in get_args(Pool):
+        raise ValueError(
+            f"expected a stem of {get_args(Stem)} and a pool of {get_args(Pool)}, got {stem!r} and {pool!r}"
+        )
+    return adapters.linen(ResNet(tuple(stages), block, width, stem, zero_init_last, pool, dtype))
 
 
 def resnet18(**options: Any) -> Encoder:
-    """ResNet-18: 512 features. Takes `width`, `stem`, `zero_init_last` and `dtype` as `resnet` does."""
+    """ResNet-18: 512 features. The other options are those of `resnet`."""
     return resnet((2, 2, 2, 2), block="basic", **options)
 
 
 def resnet34(**options: Any) -> Encoder:
-    """ResNet-34: 512 features. Takes `width`, `stem`, `zero_init_last` and `dtype` as `resnet` does."""
+    """ResNet-34: 512 features. The other options are those of `resnet`."""
     return resnet((3, 4, 6, 3), block="basic", **options)
 
 
 def resnet50(**options: Any) -> Encoder:
-    """ResNet-50: 2048 features. Takes `width`, `stem`, `zero_init_last` and `dtype` as `resnet` does."""
+    """ResNet-50: 2048 features. The other options are those of `resnet`."""
     return resnet((3, 4, 6, 3), block="bottleneck", **options)

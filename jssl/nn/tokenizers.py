@@ -37,9 +37,7 @@ def patches(size: int) -> Tokenizer:
     return tokenize
 
 
-def unpatchify(
-    values: Float[Array, "n p"], shape: tuple[int, ...]
-) -> Float[Array, "height width channels"]:
+def unpatchify(values: Float[Array, "n p"], shape: tuple[int, ...]) -> Float[Array, "height width channels"]:
     """The image whose patches these are: the inverse of `patches(size)`.
 
     Args:

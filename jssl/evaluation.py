@@ -1,0 +1,182 @@
+"""Measures a method on labelled data, beside raw pixels, the untrained encoder and training from scratch."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from jssl.core import Method, TrainState, Tree
+from jssl.data import DataSet, as_arrays
+from jssl.evals import Eval, Split, embed_all, knn_predict
+
+RAW, UNTRAINED, TRAINED, SCRATCH = "raw pixels", "untrained", "trained", "from scratch"
+
+PICTURED = 2048
+"""How many test examples the page's map, neighbours and clusters are drawn from."""
+
+VIEWED = 512
+"""Of how many of them the views are kept in memory, to measure their alignment."""
+
+SHOWN = 12
+"""How many rows of each kind of picture the page shows."""
+
+Embed = Callable[[np.ndarray], np.ndarray]
+
+
+class Arrays(NamedTuple):
+    """The examples that the evaluations see."""
+
+    train: dict[str, np.ndarray]
+    test: dict[str, np.ndarray]
+
+
+class Comparison(NamedTuple):
+    """Every evaluation on every way to embed: `rows[measure][column]`, and the trained encoder's features."""
+
+    columns: list[str]
+    rows: dict[str, dict[str, float]]
+    train: Split
+    test: Split
+
+    def trained(self) -> dict[str, float]:
+        """The column of the trained encoder."""
+        return {name: values[TRAINED] for name, values in self.rows.items() if TRAINED in values}
+
+
+def load_arrays(data: DataSet) -> Arrays:
+    """Decode the training and the test examples once.
+
+    Raises:
+        ValueError: there is no test set.
+    """
+    if data.test is None:
+        raise ValueError("The evaluations need test examples: give the DataSet a test source, or no evals.")
+    return Arrays(as_arrays(data.train), as_arrays(data.test))
+
+
+def make_embed(method: Method) -> Callable[[Tree, Tree, np.ndarray], np.ndarray]:
+    """A function `(params, state, inputs) -> features`, compiled once for all states that it is given."""
+    jitted = jax.jit(method.embed)
+
+    def embed(params: Tree, state: Tree, inputs: np.ndarray) -> np.ndarray:
+        return embed_all(lambda x: jitted(params, state, x), inputs)
+
+    return embed
+
+
+def bind(embed: Callable[[Tree, Tree, np.ndarray], np.ndarray], state: TrainState) -> Embed:
+    """The embedding function of one train state."""
+    return lambda inputs: embed(state.params, state.method_state, inputs)
+
+
+def raw(inputs: np.ndarray) -> np.ndarray:
+    """The inputs themselves as features, in [0, 1]."""
+    flat = inputs.reshape(len(inputs), -1).astype(np.float32)
+    return flat / 255 if inputs.dtype == np.uint8 else flat
+
+
+def split(examples: dict[str, np.ndarray], embed: Embed) -> Split:
+    """Examples with their features.
+
+    Raises:
+        ValueError: they have no labels.
+    """
+    if "label" not in examples:
+        raise ValueError(f"The evaluations need a 'label' in each example, got {sorted(examples)}.")
+    return Split(examples["image"], embed(examples["image"]), examples["label"])
+
+
+def measure(evals: Iterable[Eval], key: jax.Array, train: Split, test: Split) -> dict[str, float]:
+    """Run evaluations on the same features, each with the same key: they take the same few-label subsets."""
+    row: dict[str, float] = {}
+    for evaluation in evals:
+        row |= evaluation.run(jax.random.clone(key), train, test)
+    return {name: float(value) for name, value in row.items()}
+
+
+def compare(
+    experiment_evals: Sequence[Eval],
+    key: jax.Array,
+    arrays: Arrays,
+    embeds: dict[str, Embed],
+    views: np.ndarray | None = None,
+) -> Comparison:
+    """Run every evaluation on every way to embed.
+
+    Args:
+        experiment_evals: what to measure.
+        key: of the evaluations' random choices.
+        arrays: the examples.
+        embeds: by column; the trained encoder's comes last.
+        views: two random views of each test example, for the trained encoder's alignment.
+    """
+    rows: dict[str, dict[str, float]] = {}
+    for column, embed in embeds.items():
+        train, test = (split(part, embed) for part in arrays)
+        if column == TRAINED and views is not None:
+            test = test._replace(views=np.stack([embed(views[:, 0]), embed(views[:, 1])], axis=1))
+        chosen = [e for e in experiment_evals if e.baselines or column == TRAINED]
+        for name, value in measure(chosen, key, train, test).items():
+            # Training from scratch stands in its own column, beside the probe on as many labels.
+            place = SCRATCH if name.startswith("supervised/") else column
+            rows.setdefault(name.replace("supervised/", "linear/"), {})[place] = value
+    filled = {column for values in rows.values() for column in values}
+    columns = [column for column in (RAW, UNTRAINED, SCRATCH, TRAINED) if column in filled]
+    return Comparison(columns, rows, train, test)
+
+
+def draw_pictures(
+    method: Method, state: TrainState, key: jax.Array, inputs: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What the method shows of its pretext task on all inputs; nothing if it shows none."""
+    if method.show is None:
+        return {}
+    jitted = jax.jit(method.show)
+    batch = 256
+    parts: dict[str, list[np.ndarray]] = {}
+    for number, start in enumerate(range(0, len(inputs), batch)):
+        images = {"image": inputs[start : start + batch]}
+        drawn = jitted(state.params, state.method_state, images, key=jax.random.fold_in(key, number))
+        for name, values in drawn.items():
+            if values.ndim == 2 or start < VIEWED:
+                parts.setdefault(name, []).append(np.asarray(values))
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def write_arrays(folder: Path, train: Split, test: Split, pictures: dict[str, np.ndarray]) -> None:
+    """The files that the page draws features and pictures from: `embeddings.npz`, `pictures.npz`."""
+    predictions = knn_predict(train.features, train.labels, test.features[:PICTURED])
+    np.savez_compressed(
+        folder / "embeddings.npz",
+        features=test.features[:PICTURED],
+        labels=np.asarray(test.labels)[:PICTURED],
+        inputs=test.inputs[:PICTURED],
+        predictions=np.asarray(predictions),
+    )
+    shown = {name: values if values.ndim == 2 else values[:SHOWN] for name, values in pictures.items()}
+    np.savez_compressed(folder / "pictures.npz", **shown)  # type: ignore[arg-type]
+
+
+def print_results(results: dict[str, Any]) -> None:
+    """The table and the warnings on the terminal."""
+    if not results["rows"]:
+        return
+    table = Table(title="Evaluation on the test set", title_justify="left")
+    table.add_column("measure")
+    for column in results["columns"]:
+        table.add_column(column, justify="right", style="bold" if column == TRAINED else "")
+    for row, values in results["rows"].items():
+        table.add_row(row, *(_cell(row, values.get(column)) for column in results["columns"]))
+    Console().print(table)
+    for warning in results["warnings"]:
+        print(f"warning: {warning}")
+
+
+def _cell(row: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{100 * value:.1f} %" if row.endswith(("accuracy", "f1")) else f"{value:.3f}"

@@ -1,0 +1,86 @@
+"""XLA's settings for each kind of device, put in place before JAX starts and never over the user's own.
+
+`python -m jssl.platform` prints them.
+"""
+
+import os
+import sys
+from importlib import metadata
+
+import jax
+from jax._src import xla_bridge
+
+FUSION = "--xla_cpu_experimental_ynn_fusion_type"
+"""Which operations XLA's CPU backend hands to its kernel library."""
+
+
+def xla_flags(platform: str, *, fusion: tuple[str, ...] = ("DOT", "ELTWISE", "REDUCE")) -> tuple[str, ...]:
+    """The flags that jssl sets for a kind of device.
+
+    Args:
+        platform: "cpu", "gpu" or "tpu".
+        fusion: kinds of operation that the CPU's kernel library takes: "DOT" for attention, "DOT", "ELTWISE"
+            and "REDUCE" for convolution with batch norm. Results are the same bits from run to run.
+
+    Returns:
+        Flags in the form of XLA_FLAGS. None for GPU and TPU, where XLA's defaults stand.
+    """
+    # XLA aborts the process at a flag that it doesn't know, so only the versions tested get it.
+    known = metadata.version("jaxlib").startswith("0.10.")
+    if platform != "cpu" or not known or not fusion:
+        return ()
+    return (f"{FUSION}=" + ",".join(f"LIBRARY_FUSION_TYPE_{kind}" for kind in fusion),)
+
+
+def configure(
+    *, devices: int | None = None, fusion: tuple[str, ...] = ("DOT", "ELTWISE", "REDUCE")
+) -> tuple[str, ...]:
+    """Set XLA's flags; call it before the first array is made.
+
+    Args:
+        devices: on a CPU, how many devices to simulate; elsewhere the hardware decides.
+        fusion: see `xla_flags`.
+
+    Returns:
+        The flags that were added: none if JAX runs already or the user has set them.
+    """
+    if xla_bridge.backends_are_initialized():
+        return ()
+    mine = os.environ.get("XLA_FLAGS", "")
+    platform = (os.environ.get("JAX_PLATFORMS") or _default_platform()).split(",")[0]
+    added = [flag for flag in xla_flags(platform, fusion=fusion) if flag.split("=")[0] not in mine]
+    if devices is not None and platform == "cpu" and "xla_force_host_platform_device_count" not in mine:
+        added.append(f"--xla_force_host_platform_device_count={devices}")
+    os.environ["XLA_FLAGS"] = " ".join([mine, *added]).strip()
+    return tuple(added)
+
+
+def _default_platform() -> str:
+    """The kind of device that JAX will choose, by the plugin that is installed."""
+    installed = {name.lower() for name in (d.metadata["Name"] for d in metadata.distributions()) if name}
+    if any(name.startswith("jax-cuda") for name in installed):
+        return "gpu"
+    return "tpu" if "libtpu" in installed and os.path.exists("/dev/accel0") else "cpu"
+
+
+def select_devices(count: int | None = None) -> list[jax.Device]:
+    """The first `count` devices, or all.
+
+    Raises:
+        ValueError: there are fewer.
+    """
+    present = jax.devices()
+    if count is None:
+        return present
+    if not 1 <= count <= len(present):
+        raise ValueError(
+            f"Asked for {count} devices, expected 1 to {len(present)}: JAX sees {len(present)} "
+            f"({present[0].platform}). On a CPU, --devices simulates as many as it names if JAX has not "
+            "started yet."
+        )
+    return present[:count]
+
+
+if __name__ == "__main__":
+    for name in ("cpu", "gpu", "tpu"):
+        sys.stdout.write(f"{name}: {' '.join(xla_flags(name)) or '(as XLA has it)'}\n")
