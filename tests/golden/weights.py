@@ -1,4 +1,4 @@
-"""Weights that two frameworks draw alike, from a parameter's PyTorch name and shape, so that none is stored."""
+"""Weights that two frameworks draw alike, from a parameter's PyTorch name and shape, so none is stored."""
 
 import math
 import zlib
