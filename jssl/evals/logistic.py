@@ -45,7 +45,7 @@ class _Memory(NamedTuple):
     inverses: Float[Array, "m p"]
 
 
-@partial(jax.jit, static_argnames=("num_classes", "max_iterations"))
+@partial(jax.jit, static_argnames=("num_classes", "max_iterations", "tolerance"))
 def logistic_regression(
     features: Float[Array, "n dim"],
     labels: Int[Array, " n"],
@@ -100,10 +100,15 @@ def _prepare(
 ) -> tuple[Float[Array, "r dim"], _Data]:
     """The eigenbasis of the features, and the problems in it; directions without variance are left out."""
     n, dim = features.shape
-    triangle = jnp.linalg.qr(features, mode="r") if n > dim else features
-    _, singular, basis = jnp.linalg.svd(triangle, full_matrices=False)
-    x = jnp.matmul(features, basis.T, precision=jax.lax.Precision.HIGHEST)
-    variance = jnp.append(singular**2 / n, 1.0)
+    product = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+    if n > dim:
+        eigenvalues, columns = jnp.linalg.eigh(product(features.T, features) / n)
+        basis = columns.T
+    else:
+        _, singular, basis = jnp.linalg.svd(features, full_matrices=False)
+        eigenvalues = singular**2 / n
+    x = product(features, basis.T)
+    variance = jnp.append(jnp.maximum(eigenvalues, 0.0), 1.0)
     strength = l2[:, None] * jnp.ones(len(variance)).at[-1].set(0.0)[None]
     # 1/2 bounds the curvature of the cross-entropy in the logits.
     scale = 1 / jnp.sqrt(variance[None] / 2 + strength)
@@ -191,12 +196,17 @@ def _remember(memory: _Memory, before: _Point, after: _Point) -> _Memory:
 
 def _direction(gradient: Array, memory: _Memory) -> Float[Array, "p classes r"]:
     """The two-loop recursion; with an empty memory the negative gradient."""
-    q, coefficients = gradient, []
-    for step, change, inverse in zip(*memory, strict=True):
-        coefficients.append(inverse * _dot(step, q))
-        q = q - coefficients[-1][:, None, None] * change
+
+    def newest_first(q: Array, past: _Memory) -> tuple[Array, Array]:
+        coefficient = past.inverses * _dot(past.steps, q)
+        return q - coefficient[:, None, None] * past.changes, coefficient
+
+    def oldest_first(q: Array, past: tuple[_Memory, Array]) -> tuple[Array, None]:
+        (step, change, inverse), coefficient = past
+        return q + (coefficient - inverse * _dot(change, q))[:, None, None] * step, None
+
+    q, coefficients = jax.lax.scan(newest_first, gradient, memory)
     product, length = memory.inverses[0], _dot(memory.changes[0], memory.changes[0])
     q = q / jnp.where(product > 0, product * length, 1.0)[:, None, None]
-    for step, change, inverse, coefficient in reversed(list(zip(*memory, coefficients, strict=True))):
-        q = q + (coefficient - inverse * _dot(change, q))[:, None, None] * step
+    q, _ = jax.lax.scan(oldest_first, q, (memory, coefficients), reverse=True)
     return -q

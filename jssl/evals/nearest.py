@@ -107,6 +107,7 @@ def knn(*, k: int = 20, temperature: float = 0.07, every: int | None = None) -> 
     def run(key: PRNGKeyArray, train: Split, test: Split) -> dict[str, float]:
         train_labels = require_labels(train.labels, len(train.features), "training labels")
         labels = require_labels(test.labels, len(test.features), "test labels")
+        require_same_width(train.features, test.features)
         predictions = knn_predict(train.features, train_labels, test.features, k=k, temperature=temperature)
         classes = count_classes(train_labels, labels)
         return {

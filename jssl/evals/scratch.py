@@ -38,6 +38,9 @@ class _State(NamedTuple):
 class Trainer(NamedTuple):
     """One classifier's compiled functions, shared by all label budgets and subsets.
 
+    Steps are called one by one: XLA's CPU backend runs convolutions inside `lax.scan` on one thread, several
+    times slower, and on accelerators the calls are queued ahead.
+
     init: `(key, examples) -> state`.
     step: `(state, inputs, labels, indices, key, number, learning_rate, weight_decay) -> state`.
     logits: `(variables, inputs) -> [batch, classes]`.
