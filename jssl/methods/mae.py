@@ -63,7 +63,7 @@ def mae(
     Returns:
         A method whose `embed` is the mean over the encoded tokens of the whole example, with the metrics
         "reconstruction/std" (of the predictions over examples and tokens; near 0 where the decoder gives
-        the same patch always) and "collapse/std" (see `parts.spread`, of the mean visible features).
+        the same patch always) and "collapse/std" (see `methods.parts.spread`, of the mean visible features).
 
     Raises:
         ValueError: for numbers out of range; in `init`, where no token would be masked or visible, or the

@@ -1,5 +1,6 @@
 """What every method does with its batch: make views, run them interleaved, watch for collapse."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -36,6 +37,22 @@ def merge_views(views: Shaped[Array, "batch views *shape"]) -> Shaped[Array, "ba
 def split_views(rows: Shaped[Array, "batch_views *shape"], num: int) -> Shaped[Array, "batch views *shape"]:
     """The inverse of `merge_views`."""
     return rows.reshape(-1, num, *rows.shape[1:])
+
+
+def encode_views(
+    encoder: Encoder, variables: Variables, views: Sequence[Array], *, key: PRNGKeyArray
+) -> tuple[Float[Array, "batch views dim"], Tree]:
+    """Features of all views, for views [batch, v, ...] of one size each: one pass of the encoder per size.
+
+    The running statistics pass through one size after the other, as in the published multi-crop.
+    """
+    features, stats = [], variables.stats
+    for index, same_size in enumerate(views):
+        own_key = jax.random.fold_in(key, index)
+        own = Variables(variables.params, stats)
+        h, stats = encoder.apply(own, merge_views(same_size), train=True, key=own_key)
+        features.append(split_views(h, same_size.shape[1]))
+    return jnp.concatenate(features, axis=1), stats
 
 
 def zeros_of(function: Any, *arguments: Any) -> Any:

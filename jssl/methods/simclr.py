@@ -35,7 +35,7 @@ def simclr(
 
     Returns:
         A method with the metrics "contrastive/accuracy" (of one view's embeddings, the share that finds its
-        partner in the whole batch) and "collapse/std" (see `parts.spread`).
+        partner in the whole batch) and "collapse/std" (see `methods.parts.spread`).
 
     Raises:
         ValueError: for a temperature of 0 or below; in `init`, where `augment` doesn't give two views.

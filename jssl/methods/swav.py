@@ -12,6 +12,7 @@ from jssl.methods.parts import (
     as_input,
     augmented,
     embed_with,
+    encode_views,
     field,
     merge_views,
     split_views,
@@ -64,10 +65,11 @@ def swav(
     Returns:
         A method with the metrics "prototypes/used" (exponential of the entropy of the mean prediction: the
         number of prototypes in use), "prototypes/confidence" (mean largest probability of a prediction) and
-        "collapse/std" (see `parts.spread`).
+        "collapse/std" (see `methods.parts.spread`).
 
     Raises:
-        ValueError: for numbers out of range; in `init`, where `augment` makes fewer than two global views.
+        ValueError: for numbers out of range; in `init`, where `augment` makes fewer than two global views or
+            the queue is shorter than a batch.
 
     Deviation: prototypes are normalised in the forward pass, not in place before each step; the queue takes
     part from `queue_start_step` on with as many examples as it holds, not only when full.
@@ -87,25 +89,15 @@ def swav(
         params: Tree, stats: Tree, views: tuple[Array, ...], key: PRNGKeyArray
     ) -> tuple[Float[Array, "batch views dim"], Tree]:
         """Unit projections of all views: the encoder runs once for each size, the projector over all."""
-        features = []
-        encoder_stats = stats["encoder"]
-        for index, same_size in enumerate(views):
-            h, encoder_stats = encoder.apply(
-                Variables(params["encoder"], encoder_stats),
-                merge_views(same_size),
-                train=True,
-                key=jax.random.fold_in(key, index),
-            )
-            features.append(split_views(h, same_size.shape[1]))
-        h = jnp.concatenate(features, axis=1)
+        encoder_key, projector_key = jax.random.split(key)
+        encoder_variables = Variables(params["encoder"], stats["encoder"])
+        projector_variables = Variables(params["projector"], stats["projector"])
+        h, encoder_stats = encode_views(encoder, encoder_variables, views, key=encoder_key)
         z, projector_stats = projector.apply(
-            Variables(params["projector"], stats["projector"]),
-            merge_views(h),
-            train=True,
-            key=jax.random.fold_in(key, len(views)),
+            projector_variables, merge_views(h), train=True, key=projector_key
         )
-        z = ops.l2_normalize(ops.at_least_float32(z))
-        return split_views(z, h.shape[1]), {"encoder": encoder_stats, "projector": projector_stats}
+        z = split_views(ops.l2_normalize(ops.at_least_float32(z)), h.shape[1])
+        return z, {"encoder": encoder_stats, "projector": projector_stats}
 
     def score(params: Tree, z: Array) -> Array:
         return prototypes.apply(Variables(params["prototypes"], {}), z, train=True)[0]
@@ -123,6 +115,7 @@ def swav(
         network_key, prototypes_key = jax.random.split(key)
         views = zeros_of(views_of, key, batch)
         _check_views(views)
+        _check_queue(queue_size, len(views[0]))
         variables = network.init(network_key, merge_views(views[0]))
         z = nn.output_like(network, variables, merge_views(views[0]))
         params = {**variables.params, "prototypes": prototypes.init(prototypes_key, z).params}
@@ -187,6 +180,11 @@ def _check(temperature: float, epsilon: float, num_iterations: int, queue_size: 
             f"expected num_iterations of 1 or more and queue_size of 0 or more, got {num_iterations} and "
             f"{queue_size}"
         )
+
+
+def _check_queue(queue_size: int, batch_size: int) -> None:
+    if 0 < queue_size < batch_size:
+        raise ValueError(f"expected queue_size of 0 or at least a batch of {batch_size}, got {queue_size}")
 
 
 def _check_views(views: Any) -> None:

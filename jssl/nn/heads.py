@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 from flax import linen
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from jssl import ops
 from jssl.core import Encoder
 from jssl.nn import adapters
 
@@ -45,8 +47,9 @@ class Prototypes(linen.Module):
     @linen.compact
     def __call__(self, z: Float[Array, "*batch dim"]) -> Float[Array, "*batch num"]:
         kernel = self.param("kernel", linen.initializers.normal(1.0), (z.shape[-1], self.num))
-        length = jnp.sqrt(jnp.sum(kernel**2, axis=0, keepdims=True) + 1e-12)
-        return z.astype(self.dtype) @ (kernel / length).astype(self.dtype)
+        unit = ops.l2_normalize(kernel, axis=0).astype(self.dtype)
+        # Accelerators would round float32 here, which temperatures of 0.1 and below make large.
+        return jnp.matmul(z.astype(self.dtype), unit, precision=jax.lax.Precision.HIGHEST)
 
 
 def mlp(

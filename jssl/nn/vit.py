@@ -26,8 +26,8 @@ def vit(
     """A transformer with one feature vector for each example: a batch of examples to [batch, dim].
 
     Images of any size that the tokenizer cuts are taken by the same parameters, since positions are fixed
-    functions of the coordinates. ViT-S/16 is `vit(patches(16), 384, 12, 6)`, ViT-B/16
-    `vit(patches(16), 768, 12, 12)`.
+    functions of the coordinates; with pool="mean" they are those of `nn.transformer`, such as MAE's encoder.
+    ViT-S/16 is `vit(patches(16), 384, 12, 6)`, ViT-B/16 is `vit(patches(16), 768, 12, 12)`.
 
     Args:
         tokenizer: of one example, as `nn.patches(16)`.

@@ -91,6 +91,11 @@ def test_wrong_arguments(options):
         swav(**options)
 
 
+def test_queue_shorter_than_a_batch():
+    with pytest.raises(ValueError, match="at least a batch of 16"):
+        swav(queue_size=8).init(jax.random.key(0), conformance.batch())
+
+
 def test_wrong_views():
     with pytest.raises(ValueError, match="multi_crop"):
         swav(augment=conformance.noisy).init(jax.random.key(0), {"image": jnp.zeros((4, 1, 8, 3))})
