@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +41,7 @@ def mae(
     augment: Transform | None = None,
     mean: float = 0.0,
     std: float = 1.0,
+    pool: Literal["mean", "flatten"] = "mean",
     untokenize: Callable[..., Array] | None = None,
     inputs: str = "image",
 ) -> Method:
@@ -56,12 +57,14 @@ def mae(
         augment: one view of one example, or None.
         mean: of a token's values, subtracted for the network and the target; 0.5 or so for images in [0, 1].
         std: of a token's values, by which they are then divided.
+        pool: what `embed` makes of the tokens' features: their "mean", or "flatten", which keeps positions
+            apart, for small examples of aligned objects.
         untokenize: `(values [n, p], shape=...) -> example`, as `nn.unpatchify`, for the
             report's pictures; None: no pictures.
         inputs: name of the batch's array.
 
     Returns:
-        A method whose `embed` is the mean over the encoded tokens of the whole example, with the metrics
+        A method whose `embed` pools the encoded tokens of the whole example, with the metrics
         "reconstruction/std" (of the predictions over examples and tokens; near 0 where the decoder gives
         the same patch always) and "collapse/std" (see `methods.parts.spread`, of the mean visible features).
 
@@ -73,6 +76,8 @@ def mae(
 
     Reference: He et al., 2021, arXiv 2111.06377, section 3.
     """
+    if pool not in ("mean", "flatten"):
+        raise ValueError(f"expected pool='mean' or 'flatten', got {pool!r}")
     if not 0 < mask_ratio < 1 or std <= 0:
         raise ValueError(f"expected mask_ratio in (0, 1) and std above 0, got {mask_ratio} and {std}")
 
@@ -147,7 +152,7 @@ def mae(
     def embed(params: Tree, state: MAEState, inputs: Array) -> Float[Array, "batch dim"]:
         variables = Variables(params["encoder"], state.stats["encoder"])
         features, _ = encoder.apply(variables, tokens_of(inputs), train=False)
-        return jnp.mean(features, axis=1, dtype=jnp.float32)
+        return nn.pool_tokens(features, pool)
 
     def show(params: Tree, state: MAEState, batch: Batch, *, key: PRNGKeyArray) -> dict[str, Array]:
         assert untokenize is not None, "without it, the method has no `show`"

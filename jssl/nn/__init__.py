@@ -5,7 +5,7 @@ from jssl.nn.heads import linear, mlp, prototypes
 from jssl.nn.resnet import resnet, resnet18, resnet34, resnet50
 from jssl.nn.tokenizers import patches, unpatchify
 from jssl.nn.transformer import sincos, transformer
-from jssl.nn.vit import vit
+from jssl.nn.vit import pool_tokens, vit
 
 __all__ = [
     "chain",
@@ -16,6 +16,7 @@ __all__ = [
     "normalized",
     "output_like",
     "patches",
+    "pool_tokens",
     "prototypes",
     "resnet",
     "resnet18",

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from jssl.core import Encoder, Tokenizer, Tree, Variables
 from jssl.nn.transformer import Gelu, transformer
@@ -17,7 +17,7 @@ def vit(
     depth: int,
     heads: int,
     *,
-    pool: Literal["mean", "cls"] = "mean",
+    pool: Literal["mean", "cls", "flatten"] = "mean",
     mlp_ratio: float = 4.0,
     gelu: Gelu = "tanh",
     drop_path: float = 0.0,
@@ -34,7 +34,8 @@ def vit(
         dim: width, a multiple of `heads`.
         depth: number of blocks.
         heads: of the attention.
-        pool: "mean" of the tokens' features, or the features of a learned "cls" token.
+        pool: "mean" of the tokens' features, the features of a learned "cls" token, or "flatten": all tokens'
+            features side by side, for small examples of one size.
         mlp_ratio: see `transformer`, as for the rest.
         gelu: "tanh" or "erf".
         drop_path: stochastic depth of the last block.
@@ -42,8 +43,8 @@ def vit(
 
     Reference: Dosovitskiy et al., 2020, arXiv 2010.11929.
     """
-    if pool not in ("mean", "cls"):
-        raise ValueError(f"expected pool='mean' or 'cls', got {pool!r}")
+    if pool not in ("mean", "cls", "flatten"):
+        raise ValueError(f"expected pool='mean', 'cls' or 'flatten', got {pool!r}")
     blocks = transformer(
         dim,
         depth,
@@ -62,7 +63,15 @@ def vit(
         variables: Variables, x: Any, *, train: bool, key: PRNGKeyArray | None = None
     ) -> tuple[Any, Tree]:
         features, stats = blocks.apply(variables, jax.vmap(tokenizer)(x), train=train, key=key)
-        pooled = features[:, 0] if pool == "cls" else jnp.mean(features, axis=1, dtype=jnp.float32)
-        return pooled.astype(jnp.float32), stats
+        return features[:, 0].astype(jnp.float32) if pool == "cls" else pool_tokens(features, pool), stats
 
     return Encoder(init, apply)
+
+
+def pool_tokens(
+    features: Float[Array, "batch n dim"], pool: Literal["mean", "flatten"]
+) -> Float[Array, "batch pooled"]:
+    """One float32 feature vector for each example: the mean over its tokens, or all of them side by side."""
+    if pool == "flatten":
+        return features.reshape(len(features), -1).astype(jnp.float32)
+    return jnp.mean(features, axis=1, dtype=jnp.float32)

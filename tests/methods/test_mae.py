@@ -58,16 +58,19 @@ def test_the_encoder_sees_visible_tokens_only_and_the_loss_masked_ones():
     np.testing.assert_allclose(value, np.mean((np.asarray(prediction) - target)[mask] ** 2), rtol=1e-4)
 
 
-def test_embed_is_the_mean_of_all_tokens():
+def test_embed_pools_all_tokens():
     batch, encoder = conformance.batch(), nn.transformer(16, 1, 2)
     method = mae(encoder=encoder, mean=0.5, std=0.25)
     params, state = jax.jit(method.init)(jax.random.key(0), batch)
     tokens = jax.vmap(nn.patches(2))(batch["image"])
     tokens = tokens._replace(values=(tokens.values - 0.5) / 0.25)
     features, _ = apply(encoder, core.Variables(params["encoder"], {}), tokens, train=False)
-    np.testing.assert_allclose(
-        jax.jit(method.embed)(params, state, batch["image"]), features.mean(1), atol=1e-5
+    mean = jax.jit(method.embed)(params, state, batch["image"])
+    np.testing.assert_allclose(mean, features.mean(1), atol=1e-5)
+    flat = jax.jit(mae(encoder=encoder, mean=0.5, std=0.25, pool="flatten").embed)(
+        params, state, batch["image"]
     )
+    np.testing.assert_allclose(flat, features.reshape(16, -1), atol=1e-5)
 
 
 @pytest.mark.parametrize("normalize", [True, False])

@@ -26,10 +26,11 @@ def test_parameter_counts(encoder, published):
 
 
 @pytest.mark.parametrize(
-    ("stem", "first_map"), [("cifar", (32, 32)), ("stride2", (16, 16)), ("imagenet", (8, 8))]
+    ("stem", "first_map"),
+    [("cifar", (32, 32)), ("stride2", (16, 16)), ("imagenet", (8, 8)), ("patch4", (8, 8))],
 )
 def test_stems(stem, first_map):
-    """The stride of each stem, seen by where the gradient of one output pixel of a single stage ends."""
+    """The size of the first stage's maps, read from the program."""
     encoder = nn.resnet((1,), width=4, stem=stem)
     x = jnp.zeros((2, 32, 32, 1))
     variables = encoder.init(jax.random.key(0), x)
@@ -48,6 +49,17 @@ def test_features(stages, block, dim):
     assert y.shape == (4, dim)
     assert y.dtype == jnp.float32
     assert {leaf.dtype for leaf in jax.tree.leaves((variables, stats))} == {jnp.dtype(jnp.float32)}
+
+
+def test_flatten_keeps_positions():
+    x = jax.random.uniform(jax.random.key(0), (2, 28, 28, 1))
+    flat, mean = (nn.resnet((1, 1), width=4, stem="patch4", pool=pool) for pool in ("flatten", "mean"))
+    variables = flat.init(jax.random.key(1), x)
+    y, _ = apply(flat, variables, x)
+    assert y.shape == (2, 4 * 4 * 8)
+    np.testing.assert_allclose(
+        y.reshape(2, 16, 8).mean(1), apply(mean, variables, x)[0], rtol=1e-5, atol=1e-6
+    )
 
 
 def test_zero_init_makes_blocks_the_identity():
@@ -70,8 +82,9 @@ def test_batch_statistics_are_global():
 
 
 @pytest.mark.parametrize(
-    "options", [{"stages": ()}, {"stages": (2, 0)}, {"width": 0}, {"block": "wide"}, {"stem": "none"}]
+    "options",
+    [{"stages": ()}, {"stages": (2, 0)}, {"width": 0}, {"block": "wide"}, {"stem": "none"}, {"pool": "max"}],
 )
 def test_wrong_arguments(options):
-    with pytest.raises((ValueError, TypeError), match=r"expected|stem|block"):
+    with pytest.raises((ValueError, TypeError), match=r"expected|stem|block|pool"):
         nn.resnet(**options)

@@ -79,13 +79,15 @@ def test_vit_takes_any_size():
         assert apply(encoder, variables, images, train=False)[0].shape == (2, 16)
 
 
-def test_vit_pools_the_mean():
+def test_vit_pools():
     images = jax.random.uniform(jax.random.key(0), (2, 8, 8, 3))
     encoder, blocks = nn.vit(nn.patches(4), 16, 1, 2), nn.transformer(16, 1, 2)
     variables = encoder.init(jax.random.key(1), images)
     features, _ = apply(blocks, variables, jax.vmap(nn.patches(4))(images), train=False)
     pooled, _ = apply(encoder, variables, images, train=False)
     np.testing.assert_allclose(pooled, features.mean(1), atol=1e-6)
+    flat, _ = apply(nn.vit(nn.patches(4), 16, 1, 2, pool="flatten"), variables, images)
+    np.testing.assert_allclose(flat, features.reshape(2, -1), atol=1e-6)
 
 
 @pytest.mark.parametrize("options", [{"heads": 3}, {"depth": 0}, {"gelu": "fast"}, {"drop_path": 1.0}])
