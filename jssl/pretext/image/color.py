@@ -114,16 +114,21 @@ def color_jitter(
         kinds = active if x.shape[-1] == 3 else tuple(k for k in active if k in ("brightness", "contrast"))
         if not kinds:
             return x
-        order_key, factor_key = jax.random.split(key)
-        low, high = np.transpose([bounds[kind] for kind in kinds])
-        factors = low + (high - low) * jax.random.uniform(factor_key, (len(kinds),))
-        orders = jnp.array(list(itertools.permutations(range(len(kinds)))))
-        order = orders[jax.random.randint(order_key, (), 0, len(orders))]
-        for index in order:
-            x = _adjust(x, kinds, index, factors[index])
-        return x
+        order, factors = draw_jitter(key, [bounds[kind] for kind in kinds])
+        # A loop and not four copies of its body: XLA would fuse those and compute each anew for the next.
+        return jax.lax.fori_loop(
+            0, len(kinds), lambda i, x: _adjust(x, kinds, order[i], factors[order[i]]), x
+        )
 
     return transform
+
+
+def draw_jitter(key, bounds):
+    """A random order of the changes, all equally likely, and a uniform factor for each, by its place."""
+    uniform = jax.random.uniform(key, (len(bounds) + 1,))
+    low, high = jnp.array(bounds, jnp.float32).T
+    orders = jnp.array(list(itertools.permutations(range(len(bounds)))))
+    return orders[jnp.floor(uniform[0] * len(orders)).astype(jnp.int32)], low + (high - low) * uniform[1:]
 
 
 def random_grayscale(*, probability: float = 0.2) -> Transform:

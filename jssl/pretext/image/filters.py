@@ -1,6 +1,7 @@
 """Gaussian blur as two passes of shifted sums."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ from jaxtyping import Array, Float
 
 from jssl.core import Transform
 from jssl.pretext.compose import random_apply
+from jssl.pretext.fence import fenced
 from jssl.pretext.image.checks import check_image, check_range
 
 
@@ -32,8 +34,13 @@ def blur(
             f"blur expected an odd kernel size up to {2 * min(x.shape[:2]) - 1} for shape {x.shape}, "
             f"got {kernel_size}."
         )
-    weights = _gaussian(sigma, radius).astype(x.dtype)
+    return fenced(partial(_convolve, radius=radius))(x, _gaussian(sigma, radius).astype(x.dtype))
+
+
+def _convolve(x, weights, radius):
+    """Two passes, down and across, with the same weights."""
     height, width, channels = x.shape
+    kernel_size = len(weights)
     # Rows flattened to [width * channels] keep every shifted sum contiguous, whatever the channels.
     rows = x.reshape(height, -1)[_reflected(height, radius)]
     x = _weighted_sum(weights, [rows[k : k + height] for k in range(kernel_size)]).reshape(x.shape)

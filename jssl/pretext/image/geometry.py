@@ -21,21 +21,18 @@ def draw_box(key, image_size, scale, ratio):
     Area and logarithm of the aspect ratio (width / height) are uniform; of ten draws the first that fits in
     the image counts, else the largest central rectangle of an allowed ratio. The position is uniform.
     """
-    area_key, ratio_key, top_key, left_key = jax.random.split(key, 4)
-    image_height, image_width = image_size
-    area = jax.random.uniform(area_key, (NUM_TRIES,), minval=scale[0], maxval=scale[1])
-    area *= image_height * image_width
-    log_ratio = [math.log(bound) for bound in ratio]
-    aspect = jnp.exp(jax.random.uniform(ratio_key, (NUM_TRIES,), minval=log_ratio[0], maxval=log_ratio[1]))
+    uniform = jax.random.uniform(key, (2 * NUM_TRIES + 2,))
+    area = _between(scale, uniform[:NUM_TRIES]) * image_size[0] * image_size[1]
+    aspect = jnp.exp(_between([math.log(bound) for bound in ratio], uniform[NUM_TRIES:-2]))
     heights = jnp.round(jnp.sqrt(area / aspect)).astype(jnp.int32)
     widths = jnp.round(jnp.sqrt(area * aspect)).astype(jnp.int32)
-    fits = (heights > 0) & (heights <= image_height) & (widths > 0) & (widths <= image_width)
+    fits = (heights > 0) & (heights <= image_size[0]) & (widths > 0) & (widths <= image_size[1])
     first = jnp.argmax(fits)
     top, left, height, width = _central_box(image_size, ratio)
     height = jnp.where(fits[first], heights[first], height)
     width = jnp.where(fits[first], widths[first], width)
-    top = jnp.where(fits[first], jax.random.randint(top_key, (), 0, image_height - height + 1), top)
-    left = jnp.where(fits[first], jax.random.randint(left_key, (), 0, image_width - width + 1), left)
+    top = jnp.where(fits[first], _below(image_size[0] - height + 1, uniform[-2]), top)
+    left = jnp.where(fits[first], _below(image_size[1] - width + 1, uniform[-1]), left)
     return (top, left, height, width), fits[first]
 
 
@@ -101,9 +98,8 @@ def random_crop(size: Size, *, padding: int = 0, mode: str = "constant") -> Tran
         room = padded.shape[0] - height, padded.shape[1] - width
         if min(room) < 0:
             raise ValueError(f"random_crop expected a size within {padded.shape[:2]}, got {size}; pad more.")
-        top_key, left_key = jax.random.split(key)
-        top = jax.random.randint(top_key, (), 0, room[0] + 1)
-        left = jax.random.randint(left_key, (), 0, room[1] + 1)
+        uniform = jax.random.uniform(key, (2,))
+        top, left = _below(room[0] + 1, uniform[0]), _below(room[1] + 1, uniform[1])
         return jax.lax.dynamic_slice(padded, (top, left, 0), (height, width, x.shape[2]))
 
     return transform
@@ -199,6 +195,15 @@ def random_erasing(
         return erase(x, top, left, jnp.where(found, height, 0), width, filling)
 
     return random_apply(transform, probability=probability)
+
+
+def _between(bounds, uniform):
+    return bounds[0] + (bounds[1] - bounds[0]) * uniform
+
+
+def _below(count, uniform):
+    """A whole number in [0, count) from a uniform one in [0, 1)."""
+    return jnp.floor(count * uniform).astype(jnp.int32)
 
 
 def _central_box(image_size, ratio):

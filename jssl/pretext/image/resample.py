@@ -7,10 +7,10 @@ the input, s = length / size, and weighs the crop's pixels j by max(0, 1 - |j - 
 import math
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jssl.pretext.fence import fenced
 from jssl.pretext.image.checks import Size, check_image, check_size
 
 Pixels = Int[Array, ""] | int
@@ -43,13 +43,10 @@ def resized_crop(
     """
     check_image(x, "resized_crop")
     size = check_size(size, "resized_crop")
-    return jax.lax.platform_dependent(
-        x,
-        jnp.array([top, left]),
-        jnp.array([height, width]),
-        cpu=partial(resample_by_reading, size=size),
-        default=partial(resample_by_matrices, size=size),
+    resample = fenced(
+        partial(resample_by_reading, size=size), elsewhere=partial(resample_by_matrices, size=size)
     )
+    return resample(x, jnp.array([top, left]), jnp.array([height, width]))
 
 
 def resize(
@@ -79,7 +76,7 @@ def resample_by_matrices(x, corner, extent, size):
     """The resized crop by a matrix product for the rows and one for the columns."""
     row_weights = _matrix(corner[0], extent[0], x.shape[0], size[0]).astype(x.dtype)
     column_weights = _matrix(corner[1], extent[1], x.shape[1], size[1]).astype(x.dtype)
-    precision = jax.lax.Precision.HIGHEST
+    precision = "highest"
     rows = jnp.einsum("oh,hwc->owc", row_weights, x, precision=precision)
     return jnp.einsum("ow,hwc->hoc", column_weights, rows, precision=precision)
 
