@@ -31,9 +31,6 @@ FOLDS = 5
 MANY = 1000
 """From so many examples on, one fold is held out, below it each in turn."""
 
-TOLERANCE = 1e-3
-"""Of the fits; ten times less changes no figure and takes half as long again."""
-
 
 class LinearClassifier(NamedTuple):
     """Logits are `features @ kernel + bias`; `l2` is the strength that was chosen."""
@@ -133,7 +130,7 @@ def _fit_subset(
     scale = jnp.where(std > 1e-5 * jnp.abs(mean), 1 / jnp.maximum(std, 1e-30), 0.0)
     z = (features - mean) * scale
     problems = (jnp.repeat(weights, strengths, axis=0), jnp.tile(l2, len(weights)))
-    kernels, biases = logistic_regression(z, labels, *problems, num_classes=num_classes, tolerance=TOLERANCE)
+    kernels, biases = logistic_regression(z, labels, *problems, num_classes=num_classes)
     best = jnp.argmin(_held_out_loss(z, labels, held_out, kernels[:-strengths], biases[:-strengths]))
     kernel, bias = kernels[best - strengths], biases[best - strengths]
     kernel = scale.T * kernel

@@ -157,7 +157,7 @@ def _line_search(data: _Data, point: _Point, u: Array) -> _Point:
     spread = jnp.sum(point.probabilities * line**2, 1) - mean**2
     curvature = jnp.sum(data.weights * spread, 1) + _dot(data.penalty * u, u)
     # Values near the optimum are equal to float32's precision; they must not count as a rise.
-    slack = 1e-6 * jnp.abs(point.value)
+    slack = 1e-6 * (1 + jnp.abs(point.value))
 
     def moved(length: Array) -> tuple[Array, Array, Array]:
         v = point.v + length[:, None, None] * u

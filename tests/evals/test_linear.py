@@ -30,10 +30,9 @@ def test_the_optimum_is_scikit_learns(num, dim, l2):
     )
     reference = LogisticRegression(C=1 / (l2 * num), tol=1e-9, max_iter=10_000)
     reference.fit(x.astype(np.float64), train.labels)
-    # Weakly regularised, separable classes leave the optimum flat to float32's precision of the value.
-    np.testing.assert_allclose(kernel[0].T, reference.coef_, atol=2e-3)
+    np.testing.assert_allclose(kernel[0].T, reference.coef_, atol=5e-4)
     # Biases are determined up to a constant.
-    np.testing.assert_allclose(bias[0] - bias[0].mean(), reference.intercept_, atol=2e-3)
+    np.testing.assert_allclose(bias[0] - bias[0].mean(), reference.intercept_, atol=5e-4)
 
 
 def test_weights_leave_examples_out_and_problems_do_not_mix():
