@@ -149,6 +149,7 @@ def draw_pictures(
 
 def write_arrays(folder: Path, train: Split, test: Split, pictures: dict[str, np.ndarray]) -> None:
     """The files that the page draws features and pictures from: `embeddings.npz`, `pictures.npz`."""
+    assert train.labels is not None, "split() refuses examples without labels"
     predictions = knn_predict(train.features, train.labels, test.features[:PICTURED])
     np.savez_compressed(
         folder / "embeddings.npz",

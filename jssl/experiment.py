@@ -5,7 +5,7 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, field, make_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -58,9 +58,9 @@ class Experiment:
     fusion: tuple[str, ...] = ("DOT", "ELTWISE", "REDUCE")
 
     def __post_init__(self) -> None:
-        for field in ("steps", "batch_size", "log_every", "save_every", "keep"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"An experiment's {field} is at least 1, got {getattr(self, field)}.")
+        for name in ("steps", "batch_size", "log_every", "save_every", "keep"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"An experiment's {name} is at least 1, got {getattr(self, name)}.")
 
 
 Factory = Callable[..., Experiment]
@@ -89,27 +89,21 @@ def main(factory: Factory, args: Sequence[str] | None = None) -> None:
 
 
 def _parse(factory: Factory, args: Sequence[str] | None) -> tuple[dict[str, Any], str | None, int | None]:
+    """The function's arguments, and the options that every run has."""
     hints = typing.get_type_hints(factory, include_extras=True)
-    parameters = [
-        p.replace(annotation=hints.get(p.name, p.annotation), kind=p.KEYWORD_ONLY)
+    fields: list[Any] = [
+        (p.name, hints[p.name], field(default=MISSING if p.default is p.empty else p.default))
         for p in inspect.signature(factory).parameters.values()
     ]
-    for name, hint, text in (
-        ("run_dir", str | None, "Folder of the run; runs/NAME if not given. A run in it is continued."),
-        ("devices", int | None, "How many devices to use; all if not given. A CPU simulates as many."),
-    ):
-        annotation: Any = Annotated[hint, tyro.conf.arg(help=text)]
-        parameters.append(
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        )
-
-    def collect(**chosen: Any) -> dict[str, Any]:
-        return chosen
-
-    collect.__signature__ = inspect.Signature(parameters, return_annotation=dict)  # type: ignore[attr-defined]
-    collect.__annotations__ = {p.name: p.annotation for p in parameters}
-    collect.__doc__ = _documentation(factory)
-    chosen = tyro.cli(collect, prog=factory.__name__, args=args)
+    folder = "Folder of the run; runs/NAME if not given. A run that is in it is gone on with."
+    count = "How many devices to use; all if not given. A CPU simulates as many."
+    fields += [
+        ("run_dir", Annotated[str | None, tyro.conf.arg(help=folder)], field(default=None)),
+        ("devices", Annotated[int | None, tyro.conf.arg(help=count)], field(default=None)),
+    ]
+    options = make_dataclass("Options", fields, kw_only=True)
+    options.__doc__ = _documentation(factory)
+    chosen = dict(vars(tyro.cli(options, prog=factory.__name__, args=args)))
     return chosen, chosen.pop("run_dir"), chosen.pop("devices")
 
 

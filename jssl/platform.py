@@ -6,6 +6,7 @@
 import os
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import jax
 from jax._src import xla_bridge
@@ -35,7 +36,7 @@ def xla_flags(platform: str, *, fusion: tuple[str, ...] = ("DOT", "ELTWISE", "RE
 def configure(
     *, devices: int | None = None, fusion: tuple[str, ...] = ("DOT", "ELTWISE", "REDUCE")
 ) -> tuple[str, ...]:
-    """Set XLA's flags; call it before the first array is made.
+    """Set XLA's flags, and keep what it compiles for the next start; call it before the first array is made.
 
     Args:
         devices: on a CPU, how many devices to simulate; elsewhere the hardware decides.
@@ -52,6 +53,8 @@ def configure(
     if devices is not None and platform == "cpu" and "xla_force_host_platform_device_count" not in mine:
         added.append(f"--xla_force_host_platform_device_count={devices}")
     os.environ["XLA_FLAGS"] = " ".join([mine, *added]).strip()
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache" / "jssl" / "xla"))
     return tuple(added)
 
 

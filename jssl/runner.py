@@ -1,5 +1,6 @@
 """Runs an experiment: folder, devices, data, training, evaluation, page. Run it again and it goes on."""
 
+import functools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -159,7 +160,8 @@ class _Session:
             for name, x in example.items()
         }
 
-    def initial_state(self) -> TrainState:
+    @functools.cached_property
+    def _init(self) -> Callable[[jax.Array], TrainState]:
         experiment = self.experiment
         shapes = self.batch_shapes()
 
@@ -167,7 +169,11 @@ class _Session:
             batch = {name: jax.numpy.zeros(x.shape, x.dtype) for name, x in shapes.items()}
             return init_state(experiment.method, experiment.optimizer, key, batch)
 
-        return jax.jit(init, out_shardings=replicated(self.mesh))(self._train_key)
+        return jax.jit(init, out_shardings=replicated(self.mesh))
+
+    def initial_state(self) -> TrainState:
+        """The state before the first step, the same at every call."""
+        return self._init(jax.random.clone(self._train_key))
 
     def compile_step(self, state: TrainState) -> Step:
         """The step, compiled ahead of time: a batch of another shape is an error, never a recompilation."""

@@ -1,6 +1,7 @@
 """Train state, step, loop, checkpoints, sharding and logs. Nothing here names a method."""
 
 from jssl.train.checkpoint import Checkpoints, Restored
+from jssl.train.decay import kernels
 from jssl.train.feed import BatchIterator, Feed
 from jssl.train.interrupt import Interrupted, StopRequest
 from jssl.train.logs import Logs
@@ -26,6 +27,7 @@ __all__ = [
     "data_mesh",
     "fit",
     "init_state",
+    "kernels",
     "make_step",
     "put_batch",
     "replicated",

@@ -1,0 +1,49 @@
+"""What the experiments on Fashion-MNIST share: encoder, augmentation, optimizer, evaluations."""
+
+import optax
+
+from jssl import evals, nn, pretext, train
+from jssl.core import Encoder, Transform
+from jssl.evals import Eval
+from jssl.pretext import image
+
+MEAN, STD = 0.286, 0.353
+"""Of the training images' pixels."""
+
+
+def small_resnet(width: int) -> Encoder:
+    """Residual blocks over 7x7 and 4x4 positions, which are kept apart, because the objects are aligned."""
+    network = nn.resnet((1, 1), width=width, stem="patch4", pool="flatten", zero_init_last=True)
+    return nn.normalized(network, mean=MEAN, std=STD)
+
+
+def garment_augment(scale: tuple[float, float] = (0.6, 1.0)) -> Transform:
+    """Mild crops, flips, brightness and contrast, and an erased rectangle."""
+    return pretext.compose(
+        image.random_resized_crop(28, scale=scale),
+        image.horizontal_flip(),
+        pretext.random_apply(image.color_jitter(brightness=0.4, contrast=0.4), probability=0.8),
+        image.random_erasing(probability=0.5, scale=(0.02, 0.25)),
+    )
+
+
+def cosine_adamw(learning_rate: float, weight_decay: float, steps: int) -> optax.GradientTransformation:
+    """AdamW whose learning rate rises for a twentieth of the steps and falls to 0; only kernels decay."""
+    schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, steps // 20, steps)
+    return optax.adamw(schedule, weight_decay=weight_decay, mask=train.kernels)
+
+
+def evaluations(encoder: Encoder, *, every: int) -> tuple[Eval, ...]:
+    """kNN and collapse figures on the way; linear probes, and training from scratch, at the end.
+
+    Args:
+        encoder: trained from scratch on as many labels as the probes see, with the best of 15 settings
+            (learning rate, weight decay, steps, augmentation) for 100 labels.
+        every: steps between two looks on the way.
+    """
+    return (
+        evals.knn(every=every),
+        evals.collapse(every=every),
+        evals.linear_probe(labels=(100, 1000, None)),
+        evals.supervised(encoder, labels=(100, 1000, None), num_subsets=3, steps=(300, 500, 1000)),
+    )

@@ -1,0 +1,67 @@
+"""MAE on Fashion-MNIST: three quarters of each image are hidden and filled in from the rest."""
+
+from experiments.common import MEAN, STD, cosine_adamw, evaluations
+from jssl import data, experiment, methods, nn, pretext
+from jssl.experiment import Experiment
+from jssl.pretext import image
+
+
+def mae_fashion_mnist(
+    data_dir: str | None = None,
+    seed: int = 0,
+    steps: int = 3_000,
+    batch_size: int = 256,
+    learning_rate: float = 2e-3,
+    weight_decay: float = 0.05,
+    patch: int = 7,
+    mask_ratio: float = 0.75,
+    normalize: bool = False,
+    width: int = 96,
+    depth: int = 4,
+) -> Experiment:
+    """MAE on Fashion-MNIST: hidden patches are filled in from the visible ones.
+
+    Args:
+        data_dir: Where TFDS prepared Fashion-MNIST; the 10,000 images inside jssl if not given.
+        seed: Of everything random.
+        steps: Training steps.
+        batch_size: Images a step.
+        learning_rate: The highest of a cosine schedule with warm-up.
+        weight_decay: Of AdamW, on kernels only.
+        patch: Pixels along the side of a patch.
+        mask_ratio: Share of the patches that is hidden.
+        normalize: Whether the target is each patch less its mean, over its deviation.
+        width: Of the encoder.
+        depth: Blocks of the encoder.
+    """
+    tokenizer = nn.patches(patch)
+    augment = pretext.compose(image.random_resized_crop(28, scale=(0.6, 1.0)), image.horizontal_flip())
+    encoder = nn.normalized(
+        nn.vit(tokenizer, width, depth, heads=width // 32, pool="flatten"), mean=MEAN, std=STD
+    )
+    return Experiment(
+        name="mae_fashion_mnist",
+        data=data.fashion_mnist(data_dir),
+        method=methods.mae(
+            tokenizer=tokenizer,
+            encoder=nn.transformer(width, depth, width // 32),
+            decoder=nn.transformer(64, 1, 2),
+            mask_ratio=mask_ratio,
+            normalize=normalize,
+            augment=augment,
+            mean=MEAN,
+            std=STD,
+            pool="flatten",
+            untokenize=nn.unpatchify,
+        ),
+        optimizer=cosine_adamw(learning_rate, weight_decay, steps),
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        evals=evaluations(encoder, every=500),
+        fusion=("DOT",),
+    )
+
+
+if __name__ == "__main__":
+    experiment.main(mae_fashion_mnist)

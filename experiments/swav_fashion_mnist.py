@@ -1,0 +1,67 @@
+"""SwAV on Fashion-MNIST: views of an image predict each other's cluster, with small crops and a queue."""
+
+from experiments.common import cosine_adamw, evaluations, garment_augment, small_resnet
+from jssl import data, experiment, methods, nn, pretext
+from jssl.experiment import Experiment
+
+
+def swav_fashion_mnist(
+    data_dir: str | None = None,
+    seed: int = 0,
+    steps: int = 1_500,
+    batch_size: int = 256,
+    learning_rate: float = 5e-3,
+    weight_decay: float = 1e-4,
+    num_prototypes: int = 100,
+    temperature: float = 0.1,
+    epsilon: float = 0.05,
+    queue_size: int = 512,
+    num_local: int = 2,
+    width: int = 32,
+) -> Experiment:
+    """SwAV on Fashion-MNIST: views of an image predict each other's cluster.
+
+    The small crops are brought to the full 28 pixels, because the encoder keeps positions apart.
+
+    Args:
+        data_dir: Where TFDS prepared Fashion-MNIST; the 10,000 images inside jssl if not given.
+        seed: Of everything random.
+        steps: Training steps.
+        batch_size: Images a step; each gives two large and some small crops.
+        learning_rate: The highest of a cosine schedule with warm-up.
+        weight_decay: Of AdamW, on kernels only.
+        num_prototypes: Clusters.
+        temperature: Of the predictions.
+        epsilon: Of the Sinkhorn assignment; smaller is sharper.
+        queue_size: Past images that take part in the assignment.
+        num_local: Small crops of each image.
+        width: Channels of the encoder's first stage.
+    """
+    encoder = small_resnet(width)
+    augment = pretext.multi_crop(
+        garment_augment(), garment_augment(scale=(0.2, 0.6)), num_global=2, num_local=num_local
+    )
+    return Experiment(
+        name="swav_fashion_mnist",
+        data=data.fashion_mnist(data_dir),
+        method=methods.swav(
+            encoder=encoder,
+            projector=nn.mlp((256, 64)),
+            num_prototypes=num_prototypes,
+            augment=augment,
+            temperature=temperature,
+            epsilon=epsilon,
+            queue_size=queue_size,
+            queue_start_step=steps // 3,
+            freeze_prototypes_steps=steps // 50,
+        ),
+        optimizer=cosine_adamw(learning_rate, weight_decay, steps),
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        evals=evaluations(encoder, every=500),
+    )
+
+
+if __name__ == "__main__":
+    experiment.main(swav_fashion_mnist)
