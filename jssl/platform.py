@@ -53,7 +53,7 @@ def configure(
     if devices is not None and platform == "cpu" and "xla_force_host_platform_device_count" not in mine:
         added.append(f"--xla_force_host_platform_device_count={devices}")
     os.environ["XLA_FLAGS"] = " ".join([mine, *added]).strip()
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache" / "jssl" / "xla"))
     return tuple(added)
 
