@@ -67,7 +67,7 @@ def random_resized_crop(
     return transform
 
 
-def center_crop(x: Image, size: Size) -> Image:
+def center_crop(x: Image, size: Size) -> Float[Array, "size_height size_width channels"]:
     """The central rectangle of `size` pixels; an odd remainder is split as torchvision does."""
     check_image(x, "center_crop")
     height, width = check_size(size, "center_crop")
