@@ -2,9 +2,9 @@
 
     python -m benchmarks.loop
 
-The bare loop takes a batch, puts it on the device, calls the step, and waits at the end. jssl's loop also logs
-every step to metrics.jsonl and TensorBoard, shows progress, reads ahead and keeps checkpoints. Both run in turn
-over the same batches, and the medians of the rounds are compared.
+The bare loop takes a batch, puts it on the device, calls the step, and waits at the end. jssl also logs
+every step to metrics.jsonl and TensorBoard, shows progress, reads ahead and keeps checkpoints. Both run in
+turn over the same batches, and the medians of the rounds are compared.
 """
 
 import argparse
@@ -49,7 +49,10 @@ def measure(steps: int, rounds: int):
         return data.loader(experiment.data.train, batch_size=experiment.batch_size, seed=0)
 
     example = train.put_batch(next(batches()), sharding)
-    initial = jax.jit(lambda key: train.init_state(experiment.method, experiment.optimizer, key, example))
+    initial = jax.jit(
+        lambda key: train.init_state(experiment.method, experiment.optimizer, key, example),
+        out_shardings=train.replicated(mesh),
+    )
 
     def fresh():
         return jax.block_until_ready(initial(jax.random.key(0)))

@@ -9,13 +9,13 @@ from jssl.pretext import image
 def mae_fashion_mnist(
     data_dir: str | None = None,
     seed: int = 0,
-    steps: int = 3_000,
+    steps: int = 2_400,
     batch_size: int = 256,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 3e-3,
     weight_decay: float = 0.05,
     patch: int = 7,
     mask_ratio: float = 0.75,
-    normalize: bool = False,
+    normalize: bool = True,
     width: int = 96,
     depth: int = 4,
 ) -> Experiment:

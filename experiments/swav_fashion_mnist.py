@@ -8,7 +8,7 @@ from jssl.experiment import Experiment
 def swav_fashion_mnist(
     data_dir: str | None = None,
     seed: int = 0,
-    steps: int = 1_500,
+    steps: int = 1_000,
     batch_size: int = 256,
     learning_rate: float = 5e-3,
     weight_decay: float = 1e-4,
