@@ -38,7 +38,7 @@ def evaluations(encoder: Encoder, *, every: int) -> tuple[Eval, ...]:
 
     Args:
         encoder: also trained from scratch on as many labels as the probes see. Its settings are the best of
-            15 that were tried at 100 labels with the ResNet: learning rate 1e-3, 3e-3, 1e-2; weight decay 0.05,
+            15 that were tried at 100 labels (ResNet): learning rate 1e-3, 3e-3, 1e-2; weight decay 0.05,
             0.5; 300 or 1,000 steps; no augmentation, mild crops and flips, or those with erasing.
         every: steps between two looks on the way.
     """
