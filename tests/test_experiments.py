@@ -1,0 +1,85 @@
+"""Every experiment file: its options are documented, and two steps of it make a page."""
+
+import dataclasses
+import inspect
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jssl
+from jssl import data, evals, experiment
+
+from . import runs
+
+ARGUMENTS = ("data_dir", "seed", "steps", "batch_size")
+SMALL = {"steps": 2, "batch_size": 8, "depth": 1}
+
+
+def defines_an_experiment(path):
+    return f"\ndef {path.stem}(" in path.read_text()
+
+
+FILES = [path for path in sorted((runs.ROOT / "experiments").glob("*.py")) if defines_an_experiment(path)]
+each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+
+
+def noise(num, shape):
+    """Images with labels from 0 to 9."""
+    rng = np.random.default_rng(num)
+    pictures = rng.integers(0, 256, (num, *shape)).astype(np.uint8)
+    return data.arrays(image=pictures, label=(np.arange(num) % 10).astype(np.int32))
+
+
+def noise_set(shape):
+    return data.DataSet(noise(32, shape), noise(16, shape), tuple(f"class {index}" for index in range(10)))
+
+
+@pytest.fixture(autouse=True)
+def no_prepared_data(monkeypatch):
+    """Data sets that are not inside jssl are colour images of noise."""
+    monkeypatch.setattr(data, "dataset", lambda *args, **options: noise_set((32, 32, 3)))
+
+
+def make(path):
+    """The experiment with few steps, few channels and noise for data."""
+    factory = experiment.find(path)
+    offered = inspect.signature(factory).parameters
+    # An attention head takes 32 channels.
+    small = SMALL | {"width": 32 if "depth" in offered else 4}
+    made = factory(**{name: value for name, value in small.items() if name in offered})
+    few = noise_set(made.data.train[0]["image"].shape)
+    return dataclasses.replace(made, data=few, evals=(evals.knn(k=3),), log_every=1, save_every=1)
+
+
+def test_there_are_experiments():
+    assert "simclr_fashion_mnist" in [path.stem for path in FILES]
+
+
+@each_file
+def test_every_option_is_documented(path: Path):
+    factory = experiment.find(path)
+    offered = inspect.signature(factory).parameters
+    assert set(ARGUMENTS) <= set(offered)
+    assert all(parameter.default is not parameter.empty for parameter in offered.values())
+    description, _, documented = inspect.getdoc(factory).partition("Args:\n")
+    assert description.split("\n")[0].endswith(".")
+    named = [line.split(":")[0].strip() for line in documented.splitlines() if ": " in line]
+    assert named == list(offered)
+    module = inspect.getmodule(factory).__doc__
+    assert module.split("\n")[0].endswith(".")
+
+
+@each_file
+def test_two_steps_make_a_page(path: Path, tmp_path: Path):
+    finished = jssl.run(make(path), run_dir=tmp_path, devices=1)
+    assert finished.experiment.name == path.stem
+    losses = [row["loss"] for row in runs.metrics(tmp_path)]
+    assert len(losses) == 2
+    assert all(math.isfinite(loss) for loss in losses)
+    assert (tmp_path / "report.html").stat().st_size > 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert "trained" in results["columns"]
+    assert 0 <= results["rows"]["knn/accuracy"]["trained"] <= 1
