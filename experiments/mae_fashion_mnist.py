@@ -59,7 +59,6 @@ def mae_fashion_mnist(
         batch_size=batch_size,
         seed=seed,
         evals=evaluations(encoder, every=500),
-        fusion=("DOT",),
     )
 
 

@@ -1,42 +1,82 @@
-"""Freed memory stays with the process, unless the user has settings of their own."""
-
+import os
 import subprocess
 import sys
 
+import jax
 import pytest
 
-# A child of its own: the setting lasts for a process, and this one's tests should not depend on it.
-FAULTS = """
-import resource, sys
-import numpy as np
-from jssl.platform import keep_memory
-kept = keep_memory() if sys.argv[1] == "keep" else False
-def touch():
-    np.ones(2**24)
-touch()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(4):
-    touch()
-print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+from jssl import platform
+
+from . import runs
+
+
+def in_a_process(code, **variables):
+    """What a fresh Python prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=runs.environment() | variables,
+        cwd=runs.ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("\n")
+
+
+def test_options_are_those_asked_for():
+    assert platform.step_options("cpu", fusion=("DOT", "REDUCE")) == {
+        "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_REDUCE"
+    }
+    assert platform.step_options("cpu", fusion=()) == {}
+    assert platform.step_options("gpu") == platform.step_options("tpu") == {}
+
+
+def test_the_users_own_option_stands(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_REDUCE")
+    assert platform.step_options("cpu") == {}
+
+
+def test_nothing_is_set_once_jax_runs():
+    jax.devices()
+    before = os.environ["XLA_FLAGS"]
+    assert platform.configure(devices=3) == ()
+    assert os.environ["XLA_FLAGS"] == before
+
+
+CONFIGURE = """
+from jssl import platform
+platform.configure(devices=3)
+import jax, os
+print(len(jax.devices()))
+print(os.environ["XLA_FLAGS"])
+print(float(jax.numpy.ones(3).sum()))
 """
 
 
-def run(mode, **environment):
-    command = [sys.executable, "-c", FAULTS, mode]
-    output = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=True
-    ).stdout.split()
-    return output[0] == "True", int(output[1])
+@pytest.mark.slow
+def test_a_fresh_process_gets_devices_and_flags_and_keeps_the_users_own():
+    count, flags, result, *_ = in_a_process(CONFIGURE)
+    assert (count, result) == ("3", "3.0")
+    assert flags == f"{platform.HOST_DEVICES}=3"
+    mine = f"{platform.HOST_DEVICES}=2"
+    count, flags, *_ = in_a_process(CONFIGURE, XLA_FLAGS=mine)
+    assert (count, flags) == ("2", mine)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the setting is glibc's; run this test on Linux")
-def test_kept_memory_is_not_touched_anew():
-    kept, faults = run("keep")
-    assert kept
-    _, faults_by_default = run("default")
-    assert faults < faults_by_default / 10
+def test_devices_that_are_not_there():
+    with pytest.raises(ValueError, match="Asked for 0 devices, expected 1 to 8"):
+        platform.select_devices(0)
+    assert len(platform.select_devices(5)) == 5
+    assert len(platform.select_devices()) == 8
 
 
-def test_the_users_settings_stand():
-    assert run("keep", MALLOC_ARENA_MAX="4")[0] is False
-    assert run("keep", GLIBC_TUNABLES="glibc.malloc.arena_max=4")[0] is False
+@pytest.mark.slow
+def test_the_flags_can_be_printed():
+    printed = subprocess.run(
+        [sys.executable, "-m", "jssl.platform"],
+        cwd=runs.ROOT,
+        env=runs.environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert printed.stdout.startswith("cpu: {'xla_cpu_experimental_ynn_fusion_type'")

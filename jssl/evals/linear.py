@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -47,6 +47,7 @@ def linear_fit(
     *,
     l2: Sequence[float] = STRENGTHS,
     num_classes: int | None = None,
+    unlabelled: Float[AnyArray, "m dim"] | None = None,
 ) -> LinearClassifier:
     """L2-regularised multinomial logistic regression on standardised features.
 
@@ -61,6 +62,8 @@ def linear_fit(
         labels: class numbers from 0.
         l2: strengths to choose among, above 0; one: no choice.
         num_classes: one more than the highest label; found from the labels if None.
+        unlabelled: features whose mean and deviation standardise, as those of the whole training set where
+            few have labels; the labelled ones' own if None.
 
     Returns:
         A classifier of the features as they came: the standardisation is folded into kernel and bias.
@@ -71,8 +74,9 @@ def linear_fit(
     labels = require_labels(labels, len(features), "labels")
     require_finite(features, "features")
     classes = count_classes(labels) if num_classes is None else num_classes
-    subset = np.arange(len(labels))[None]
-    fitted = _fit_subsets(key, np.asarray(features, np.float32), labels, subset, l2, classes)
+    subset, own = np.arange(len(labels))[None], np.asarray(features, np.float32)
+    scaling = _standardisation(own if unlabelled is None else unlabelled)
+    fitted = _fit_subsets(key, own, labels, subset, l2, classes, scaling)
     return jax.tree.map(lambda x: x[0], fitted)
 
 
@@ -92,15 +96,24 @@ def _fit_subsets(
     subsets: np.ndarray,
     l2: Sequence[float],
     num_classes: int,
+    scaling: tuple[Array, Array],
 ) -> LinearClassifier:
     """A classifier for each subset, its leading axis."""
     if not l2 or min(l2) <= 0:
         raise ValueError(f"expected L2 strengths above 0, got l2={tuple(l2)}")
     keys = [jax.random.fold_in(key, index) for index in range(len(subsets))]
     folds = np.stack([fold_numbers(k, labels[s], num=FOLDS) for k, s in zip(keys, subsets, strict=True)])
-    return _fit(
-        features[subsets], labels[subsets], folds, np.asarray(l2, np.float32), num_classes=num_classes
-    )
+    strengths = np.asarray(l2, np.float32)
+    return _fit(features[subsets], labels[subsets], folds, strengths, *scaling, num_classes=num_classes)
+
+
+@jax.jit
+def _standardisation(features: Any) -> tuple[Float[Array, "1 dim"], Float[Array, "1 dim"]]:
+    """The mean, and what to multiply the rest by."""
+    x = jnp.asarray(features, jnp.float32)
+    mean, std = x.mean(0, keepdims=True), x.std(0, keepdims=True)
+    # A feature that is constant but for rounding says nothing; dividing by its std would make noise of it.
+    return mean, jnp.where(std > 1e-5 * jnp.abs(mean), 1 / jnp.maximum(std, 1e-30), 0.0)
 
 
 @partial(jax.jit, static_argnames="num_classes")
@@ -109,32 +122,29 @@ def _fit(
     labels: Int[Array, "subsets n"],
     folds: Int[Array, "subsets n"],
     l2: Float[Array, " strengths"],
+    mean: Float[Array, "1 dim"],
+    scale: Float[Array, "1 dim"],
     *,
     num_classes: int,
 ) -> LinearClassifier:
     def fit_one(subset: tuple[Array, Array, Array]) -> LinearClassifier:
-        return _fit_subset(*subset, l2, num_classes)
+        x, targets, numbers = subset
+        best = _fit_subset((x - mean) * scale, targets, numbers, l2, num_classes)
+        kernel = scale.T * best.kernel
+        return LinearClassifier(kernel, best.bias - (mean @ kernel)[0], best.l2)
 
     return jax.lax.map(fit_one, (features, labels, folds))
 
 
-def _fit_subset(
-    features: Array, labels: Array, folds: Array, l2: Array, num_classes: int
-) -> LinearClassifier:
+def _fit_subset(z: Array, labels: Array, folds: Array, l2: Array, num_classes: int) -> LinearClassifier:
     """Every strength on every fold and on all examples in one go; then the best strength's fit to all."""
     n, strengths = len(labels), len(l2)
     held_out = jax.nn.one_hot(folds, FOLDS).T[: 1 if n >= MANY else FOLDS]
     weights = jnp.concatenate([1 - held_out, jnp.ones((1, n))])
-    mean, std = features.mean(0, keepdims=True), features.std(0, keepdims=True)
-    # A feature that is constant but for rounding says nothing; dividing by its std would make noise of it.
-    scale = jnp.where(std > 1e-5 * jnp.abs(mean), 1 / jnp.maximum(std, 1e-30), 0.0)
-    z = (features - mean) * scale
     problems = (jnp.repeat(weights, strengths, axis=0), jnp.tile(l2, len(weights)))
     kernels, biases = logistic_regression(z, labels, *problems, num_classes=num_classes)
     best = jnp.argmin(_held_out_loss(z, labels, held_out, kernels[:-strengths], biases[:-strengths]))
-    kernel, bias = kernels[best - strengths], biases[best - strengths]
-    kernel = scale.T * kernel
-    return LinearClassifier(kernel, bias - (mean @ kernel)[0], l2[best])
+    return LinearClassifier(kernels[best - strengths], biases[best - strengths], l2[best])
 
 
 def _held_out_loss(
@@ -156,6 +166,8 @@ def linear_probe(
 ) -> Eval:
     """Evaluation by a linear classifier: "linear/100/accuracy", "linear/all/macro_f1", ... of the test set.
 
+    Features are standardised by the mean and deviation of all training features, which needs no labels.
+
     Args:
         labels: how many labelled training examples the classifier sees; None: all.
         num_subsets: random class-balanced subsets that each number of labels is averaged over.
@@ -171,10 +183,11 @@ def linear_probe(
         require_finite(test.features, "test features")
         classes = count_classes(train_labels, test_labels)
         features = np.asarray(train.features, np.float32)
+        scaling = _standardisation(features)
         results: dict[str, float] = {}
         for budget in labels:
             subsets = label_subsets(key, train_labels, budget=budget, num=num_subsets)
-            fitted = _fit_subsets(key, features, train_labels, subsets, l2, classes)
+            fitted = _fit_subsets(key, features, train_labels, subsets, l2, classes, scaling)
             predictions = linear_predict(fitted, test.features)
             results |= budget_scores("linear", budget, predictions, test_labels, classes)
         return results

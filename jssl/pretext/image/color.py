@@ -1,6 +1,7 @@
 """Changes of brightness, contrast, saturation and hue, and what else acts on a pixel's value alone."""
 
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ from jaxtyping import Array, Float
 
 from jssl.core import Transform
 from jssl.pretext.compose import random_apply
+from jssl.pretext.fence import fenced
 from jssl.pretext.image.checks import check_image, check_probability, factor_range
 
 Image = Float[Array, "height width channels"]
@@ -115,10 +117,10 @@ def color_jitter(
         if not kinds:
             return x
         order, factors = draw_jitter(key, [bounds[kind] for kind in kinds])
-        # A loop and not four copies of its body: XLA would fuse those and compute each anew for the next.
-        return jax.lax.fori_loop(
-            0, len(kinds), lambda i, x: _adjust(x, kinds, order[i], factors[order[i]]), x
-        )
+        adjust = fenced(partial(_adjust, kinds=kinds))
+        for place in range(len(kinds)):
+            x = adjust(x, order[place], factors[order[place]])
+        return x
 
     return transform
 
@@ -176,7 +178,7 @@ def gaussian_noise(*, std: float | tuple[float, float] = 0.1, probability: float
     return random_apply(transform, probability=probability)
 
 
-def _adjust(x, kinds, index, factor):
+def _adjust(x, index, factor, kinds):
     """The change whose place in `kinds` is `index`, a traced number.
 
     Brightness, contrast and saturation blend with black, the mean luminance and the luminance, so one blend

@@ -1,11 +1,9 @@
 """Gaussian blur as two passes of shifted sums."""
 
 import math
-from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from jssl.core import Transform
@@ -34,19 +32,8 @@ def blur(
             f"blur expected an odd kernel size up to {2 * min(x.shape[:2]) - 1} for shape {x.shape}, "
             f"got {kernel_size}."
         )
-    return fenced(partial(_convolve, radius=radius))(x, _gaussian(sigma, radius).astype(x.dtype))
-
-
-def _convolve(x, weights, radius):
-    """Two passes, down and across, with the same weights."""
-    height, width, channels = x.shape
-    kernel_size = len(weights)
-    # Rows flattened to [width * channels] keep every shifted sum contiguous, whatever the channels.
-    rows = x.reshape(height, -1)[_reflected(height, radius)]
-    x = _weighted_sum(weights, [rows[k : k + height] for k in range(kernel_size)]).reshape(x.shape)
-    columns = jnp.pad(x, ((0, 0), (radius, radius), (0, 0)), mode="reflect").reshape(height, -1)
-    shifted = [columns[:, channels * k : channels * (k + width)] for k in range(kernel_size)]
-    return _weighted_sum(weights, shifted).reshape(x.shape)
+    weights = _gaussian(sigma, radius).astype(x.dtype)
+    return fenced(_convolve_across)(fenced(_convolve_down)(x, weights), weights)
 
 
 def gaussian_blur(
@@ -76,6 +63,25 @@ def gaussian_blur(
     return random_apply(transform, probability=probability)
 
 
+def _convolve_down(x, weights):
+    """The columns convolved, of the image with reflected borders: [height, width + 2 radius, channels]."""
+    radius, (height, _, channels) = len(weights) // 2, x.shape
+    padded = jnp.pad(x, ((radius, radius), (radius, radius), (0, 0)), mode="reflect")
+    # Rows flattened to [width * channels] keep every shifted slice contiguous, here and below.
+    flat = padded.reshape(len(padded), -1)
+    shifted = [flat[k : k + height] for k in range(len(weights))]
+    return _weighted_sum(weights, shifted).reshape(height, -1, channels)
+
+
+def _convolve_across(x, weights):
+    """The rows convolved, without their borders."""
+    height, padded_width, channels = x.shape
+    width = padded_width - len(weights) + 1
+    flat = x.reshape(height, -1)
+    shifted = [flat[:, channels * k : channels * (k + width)] for k in range(len(weights))]
+    return _weighted_sum(weights, shifted).reshape(height, width, channels)
+
+
 def _weighted_sum(weights, arrays):
     total = weights[0] * arrays[0]
     for weight, array in zip(weights[1:], arrays[1:], strict=True):
@@ -86,8 +92,3 @@ def _weighted_sum(weights, arrays):
 def _gaussian(sigma, radius):
     weights = jnp.exp(-0.5 * jnp.square(jnp.arange(-radius, radius + 1) / sigma))
     return weights / jnp.sum(weights)
-
-
-def _reflected(length, radius):
-    """Positions read by a reflected border of `radius` on both sides of `length` pixels."""
-    return np.pad(np.arange(length), radius, mode="reflect")

@@ -1,0 +1,215 @@
+"""What one experiment needs on one set of devices, each made once and when it is first asked for."""
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from jssl import evaluation, platform, run_folder
+from jssl.core import TrainState
+from jssl.data import loader
+from jssl.evals import diagnose
+from jssl.spec import Experiment
+from jssl.train import (
+    Checkpoints,
+    Feed,
+    Hook,
+    Logs,
+    ProgressReport,
+    Step,
+    batch_sharding,
+    fit,
+    init_state,
+    make_step,
+    replicated,
+)
+
+
+class Session:
+    """One experiment on one set of devices, in one folder."""
+
+    def __init__(self, experiment: Experiment, mesh: Mesh, folder: Path) -> None:
+        self.experiment = experiment
+        self.mesh = mesh
+        self.folder = folder
+        self.embed = evaluation.make_embed(experiment.method)
+        self._train_key, self._eval_key = jax.random.split(jax.random.key(experiment.seed))
+        self._arrays: evaluation.Arrays | None = None
+        self._embedded: tuple[int, Any] | None = None
+
+    def arrays(self) -> evaluation.Arrays:
+        if self._arrays is None:
+            self._arrays = evaluation.load_arrays(self.experiment.data)
+        return self._arrays
+
+    def checkpoints(self, *, read_only: bool = False) -> Checkpoints:
+        experiment = self.experiment
+        return Checkpoints(
+            self.folder / "checkpoints",
+            name=experiment.name,
+            keep=experiment.keep,
+            score=experiment.score,
+            read_only=read_only,
+        )
+
+    def batch_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+        experiment = self.experiment
+        example = experiment.data.train[0]
+        sharding = batch_sharding(self.mesh)
+        return {
+            name: jax.ShapeDtypeStruct(
+                (experiment.batch_size, *np.shape(x)), np.asarray(x).dtype, sharding=sharding
+            )
+            for name, x in example.items()
+        }
+
+    @functools.cached_property
+    def _init(self) -> Callable[[jax.Array], TrainState]:
+        experiment = self.experiment
+        shapes = self.batch_shapes()
+
+        def init(key: jax.Array) -> TrainState:
+            batch = {name: jax.numpy.zeros(x.shape, x.dtype) for name, x in shapes.items()}
+            return init_state(experiment.method, experiment.optimizer, key, batch)
+
+        return jax.jit(init, out_shardings=replicated(self.mesh))
+
+    def initial_state(self) -> TrainState:
+        """The state before the first step, the same at every call."""
+        return self._init(jax.random.clone(self._train_key))
+
+    def compile_step(self, state: TrainState) -> Step:
+        """The step, compiled ahead of time: a batch of another shape is an error, never a recompilation."""
+        jitted = jax.jit(
+            make_step(self.experiment.method, self.experiment.optimizer),
+            donate_argnums=0,
+            in_shardings=(replicated(self.mesh), batch_sharding(self.mesh)),
+            out_shardings=replicated(self.mesh),
+        )
+        options = platform.step_options(self.mesh.devices.flat[0].platform, fusion=self.experiment.fusion)
+        return jitted.lower(state, self.batch_shapes()).compile(options)
+
+    def feed(self) -> Feed:
+        experiment = self.experiment
+        batches = loader(
+            experiment.data.train,
+            batch_size=experiment.batch_size,
+            seed=experiment.seed,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+        )
+        return Feed(batches, batch_sharding(self.mesh))
+
+    def train(self) -> tuple[TrainState, float]:
+        """From the newest checkpoint, or from the beginning, to the last step."""
+        experiment = self.experiment
+        started = time.monotonic()
+        state = self.initial_state()
+        with closing(self.checkpoints()) as checkpoints:
+            restored = checkpoints.restore(state)
+            if restored is not None:
+                print(f"Going on from step {restored.step:,} of {experiment.steps:,}.")
+                state = restored.state
+            if int(state.step) >= experiment.steps:
+                return state, 0.0
+            feed = self.feed()
+            if restored is not None:
+                feed.set_state(restored.extra["data"])
+            with self._logs(restored.extra["logs"] if restored else None) as (logs, progress):
+                state = fit(
+                    self.compile_step(state),
+                    state,
+                    feed,
+                    num_steps=experiment.steps,
+                    logs=logs,
+                    checkpoints=checkpoints,
+                    progress=progress,
+                    hooks=self.hooks(progress),
+                    log_every=experiment.log_every,
+                    save_every=experiment.save_every,
+                )
+        return state, time.monotonic() - started
+
+    @contextmanager
+    def _logs(self, position: dict[str, Any] | None) -> Iterator[tuple[Logs, ProgressReport]]:
+        experiment = self.experiment
+        start = position["step"] if position else 0
+        with (
+            Logs(self.folder, position) as logs,
+            ProgressReport(
+                num_steps=experiment.steps, start=start, batch_size=experiment.batch_size
+            ) as progress,
+        ):
+            yield logs, progress
+
+    def hooks(self, progress: ProgressReport) -> list[Hook]:
+        """The method's refresh, then the online evaluations, those of the same step together."""
+        experiment = self.experiment
+        hooks = []
+        if experiment.refresh_every is not None:
+            hooks.append(Hook(experiment.refresh_every, self._refresh))
+        for every in sorted({e.every for e in experiment.evals if e.every is not None}):
+            hooks.append(Hook(every, self._online(every, progress)))
+        return hooks
+
+    def _refresh(self, state: TrainState) -> tuple[TrainState, dict[str, float]]:
+        refresh = self.experiment.method.refresh
+        if refresh is None:
+            raise ValueError("refresh_every is set, but the method has no refresh: leave it None.")
+        method_state = refresh(state.params, state.method_state, self.experiment.data.train)
+        return state._replace(method_state=jax.device_put(method_state, replicated(self.mesh))), {}
+
+    def _online(
+        self, every: int, progress: ProgressReport
+    ) -> Callable[[TrainState], tuple[TrainState, dict[str, float]]]:
+        chosen = [evaluation for evaluation in self.experiment.evals if evaluation.every == every]
+
+        def evaluate(state: TrainState) -> tuple[TrainState, dict[str, float]]:
+            train, test = self._features(state)
+            row = evaluation.measure(chosen, self._eval_key, train, test)
+            for warning in diagnose(row):
+                progress.say(f"warning: {warning}")
+            return state, {f"eval/{name}": value for name, value in row.items()}
+
+        return evaluate
+
+    def _features(self, state: TrainState) -> Any:
+        """Both splits' features; kept for the other evaluations of the same step."""
+        step = int(state.step)
+        if self._embedded is None or self._embedded[0] != step:
+            embed = evaluation.bind(self.embed, state)
+            self._embedded = (step, tuple(evaluation.split(part, embed) for part in self.arrays()))
+        return self._embedded[1]
+
+    def evaluate(self, state: TrainState, seconds: float) -> None:
+        """Everything measured after training, and the files that the page is drawn from."""
+        started = time.monotonic()
+        experiment = self.experiment
+        results: dict[str, Any] = {"columns": [], "rows": {}, "warnings": []}
+        if experiment.evals:
+            print("Evaluating ...", flush=True)
+            embeds = {
+                evaluation.RAW: evaluation.raw,
+                evaluation.UNTRAINED: evaluation.bind(self.embed, self.initial_state()),
+                evaluation.TRAINED: evaluation.bind(self.embed, state),
+            }
+            inputs = self.arrays().test["image"][: evaluation.PICTURED]
+            pictures = evaluation.draw_pictures(experiment.method, state, self._eval_key, inputs)
+            table = evaluation.compare(
+                experiment.evals, self._eval_key, self.arrays(), embeds, pictures.get("views")
+            )
+            results = {
+                "columns": table.columns,
+                "rows": table.rows,
+                "warnings": diagnose(table.trained()),
+            }
+            evaluation.write_arrays(self.folder, table.train, table.test, pictures)
+        results["classes"] = list(experiment.data.classes)
+        results["seconds"] = {"training": seconds, "evaluation": time.monotonic() - started}
+        run_folder.write_json(self.folder / "results.json", results)

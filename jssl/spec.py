@@ -1,0 +1,57 @@
+"""What an experiment is made of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import optax
+
+from jssl.core import Method
+from jssl.data import DataSet
+from jssl.evals import Eval
+
+
+def knn_or_loss(metrics: dict[str, float]) -> float:
+    """The accuracy of kNN where it is measured on the way, else the loss, turned round."""
+    return metrics.get("eval/knn/accuracy", -metrics.get("loss", float("inf")))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """All that a run is made of.
+
+    Attributes:
+        name: also the default run folder's.
+        data: training examples and, for the evaluations, test examples.
+        method: the pretext task.
+        optimizer: any optax transformation.
+        steps: the training's length.
+        batch_size: examples in the global batch.
+        seed: of everything random: parameters, order of the data, transforms, evaluations.
+        evals: what is measured, while training or after it.
+        refresh_every: steps between two calls of the method's `refresh`.
+        log_every: steps between two rows of metrics.
+        save_every: steps between two checkpoints.
+        keep: how many of the newest checkpoints stay.
+        score: the checkpoint whose latest metrics score highest stays too.
+        fusion: see `jssl.platform.step_options`.
+    """
+
+    name: str
+    data: DataSet
+    method: Method
+    optimizer: optax.GradientTransformation
+    steps: int
+    batch_size: int
+    seed: int = 0
+    evals: tuple[Eval, ...] = ()
+    refresh_every: int | None = None
+    log_every: int = 10
+    save_every: int = 200
+    keep: int = 2
+    score: Callable[[dict[str, float]], float] = knn_or_loss
+    fusion: tuple[str, ...] = ("DOT",)
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "log_every", "save_every", "keep"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"An experiment's {name} is at least 1, got {getattr(self, name)}.")
