@@ -8,11 +8,11 @@ from jssl.experiment import Experiment
 def simclr_fashion_mnist(
     data_dir: str | None = None,
     seed: int = 0,
-    steps: int = 1_500,
+    steps: int = 1_000,
     batch_size: int = 256,
     learning_rate: float = 5e-3,
     weight_decay: float = 1e-4,
-    temperature: float = 0.2,
+    temperature: float = 0.5,
     width: int = 32,
 ) -> Experiment:
     """SimCLR on Fashion-MNIST: two views of an image find each other among those of all others.

@@ -7,6 +7,7 @@ the input, s = length / size, and weighs the crop's pixels j by max(0, 1 - |j - 
 import math
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -14,6 +15,8 @@ from jssl.pretext.fence import fenced
 from jssl.pretext.image.checks import Size, check_image, check_size
 
 Pixels = Int[Array, ""] | int
+
+IN_BOUNDS = "promise_in_bounds"
 
 
 def resized_crop(
@@ -43,10 +46,13 @@ def resized_crop(
     """
     check_image(x, "resized_crop")
     size = check_size(size, "resized_crop")
-    resample = fenced(
-        partial(resample_by_reading, size=size), elsewhere=partial(resample_by_matrices, size=size)
+    return jax.lax.platform_dependent(
+        x,
+        jnp.array([top, left]),
+        jnp.array([height, width]),
+        cpu=partial(resample_by_reading, size=size),
+        default=partial(resample_by_matrices, size=size),
     )
-    return resample(x, jnp.array([top, left]), jnp.array([height, width]))
 
 
 def resize(
@@ -61,15 +67,8 @@ def resample_by_reading(x, corner, extent, size):
     """The resized crop by weighted sums of rows, then of columns, read at computed positions."""
     rows, row_weights = _taps(corner[0], extent[0], x.shape[0], size[0])
     columns, column_weights = _taps(corner[1], extent[1], x.shape[1], size[1])
-    channels = x.shape[2]
-    # Whole rows of [width * channels] vectorize; reading single pixels along the columns does not otherwise.
-    flat = x.reshape(x.shape[0], -1)
-    flat = _weighted_sum([_read(flat, (row,)) for row in rows], row_weights[:, :, None].astype(x.dtype))
-    columns = channels * columns[:, :, None] + jnp.arange(channels)[None, None]
-    columns = columns.reshape(len(columns), -1)
-    column_weights = jnp.repeat(column_weights, channels, axis=1)[:, None].astype(x.dtype)
-    flat = _weighted_sum([_read(flat, (slice(None), column)) for column in columns], column_weights)
-    return flat.reshape(*size, channels)
+    x = fenced(_read_rows)(x, rows, row_weights.astype(x.dtype))
+    return fenced(_read_columns)(x, columns, column_weights.astype(x.dtype))
 
 
 def resample_by_matrices(x, corner, extent, size):
@@ -109,8 +108,16 @@ def _triangle(positions, centre, support, start, length):
     return jnp.where((positions >= start) & (positions < start + length), weights, 0.0)
 
 
-def _read(flat, index):
-    return flat.at[index].get(mode="promise_in_bounds")
+def _read_rows(x, rows, weights):
+    # Flat rows [width * channels] are read whole.
+    flat = x.reshape(x.shape[0], -1)
+    flat = _weighted_sum([flat.at[row].get(mode=IN_BOUNDS) for row in rows], weights[:, :, None])
+    return flat.reshape(rows.shape[1], *x.shape[1:])
+
+
+def _read_columns(x, columns, weights):
+    read = [x.at[:, column].get(mode=IN_BOUNDS) for column in columns]
+    return _weighted_sum(read, weights[:, None, :, None])
 
 
 def _weighted_sum(arrays, weights):
