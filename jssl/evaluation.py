@@ -132,18 +132,20 @@ def compare(
 def draw_pictures(
     method: Method, state: TrainState, key: jax.Array, inputs: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """What the method shows of its pretext task on all inputs; nothing if it shows none."""
+    """What the method shows of its pretext task: pictures of the first inputs, scores of all of them."""
     if method.show is None:
         return {}
     jitted = jax.jit(method.show)
-    batch = 256
+    size = min(256, len(inputs))
     parts: dict[str, list[np.ndarray]] = {}
-    for number, start in enumerate(range(0, len(inputs), batch)):
-        images = {"image": inputs[start : start + batch]}
-        drawn = jitted(state.params, state.method_state, images, key=jax.random.fold_in(key, number))
+    for number, start in enumerate(range(0, len(inputs), size)):
+        images = inputs[start : start + size]
+        # Full batches only, so that it is compiled once.
+        full = np.resize(images, (size, *images.shape[1:]))
+        drawn = jitted(state.params, state.method_state, {"image": full}, key=jax.random.fold_in(key, number))
         for name, values in drawn.items():
             if values.ndim == 2 or start < VIEWED:
-                parts.setdefault(name, []).append(np.asarray(values))
+                parts.setdefault(name, []).append(np.asarray(values)[: len(images)])
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 

@@ -4,9 +4,10 @@ Two kinds: flags for the whole process, set before JAX starts, and options for t
 the training step. `python -m jssl.platform` prints them.
 """
 
+import ctypes
 import os
 import sys
-from importlib import metadata
+from importlib import metadata, util
 from pathlib import Path
 
 import jax
@@ -42,6 +43,8 @@ def step_options(platform: str, *, fusion: tuple[str, ...] = ("DOT",)) -> dict[s
 def configure(*, devices: int | None = None) -> tuple[str, ...]:
     """Set XLA's flags, and keep what it compiles for the next start; call it before the first array is made.
 
+    On a CPU also `keep_memory`.
+
     Args:
         devices: on a CPU, how many devices to simulate; elsewhere the hardware decides.
 
@@ -52,12 +55,38 @@ def configure(*, devices: int | None = None) -> tuple[str, ...]:
         return ()
     if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache" / "jssl" / "xla"))
+    if os.environ.get("JAX_PLATFORMS") == "cpu" or not _has_accelerator_plugin():
+        keep_memory()
     mine = os.environ.get("XLA_FLAGS", "")
     added: tuple[str, ...] = ()
     if devices is not None and HOST_DEVICES not in mine:
         added = (f"{HOST_DEVICES}={devices}",)
         os.environ["XLA_FLAGS"] = " ".join([mine, *added]).strip()
     return added
+
+
+def keep_memory() -> bool:
+    """Let the C library keep the memory of freed arrays for the next ones; whether that was possible.
+
+    By default it gives large arrays back to the system at once, so that every step maps its temporary arrays
+    anew and pays for the first touch of each page: a third of the CPU time of a small ResNet's step, and half
+    of that of image transforms. The process keeps its peak memory instead. Linux with glibc only, and never
+    over the user's own settings (MALLOC_* or GLIBC_TUNABLES in the environment).
+    """
+    mine = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
+    if mine or sys.platform != "linux":
+        return False
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallopt"):
+        return False
+    # Numbers from malloc.h. One arena, since further ones hold 64 MiB at most and map what is larger.
+    arena_max, mmap_threshold, trim_threshold = -8, -3, -1
+    settings = ((arena_max, 1), (mmap_threshold, 2**30), (trim_threshold, 2**31 - 1))
+    return all(library.mallopt(name, value) == 1 for name, value in settings)
+
+
+def _has_accelerator_plugin() -> bool:
+    return bool(metadata.entry_points(group="jax_plugins")) or util.find_spec("libtpu") is not None
 
 
 def select_devices(count: int | None = None) -> list[jax.Device]:

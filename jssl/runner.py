@@ -97,7 +97,7 @@ def load(run_dir: str | Path, experiment: Experiment | None = None) -> Run:
         experiment = find(path, name)(**config["arguments"])
     session = Session(experiment, data_mesh(jax.devices()[:1]), folder)
     with closing(session.checkpoints(read_only=True)) as checkpoints:
-        restored = checkpoints.restore(session.initial_state())
+        restored = checkpoints.restore(session.state_shapes())
     if restored is None:
         raise ValueError(f"{folder} holds no checkpoint yet: the run has not saved its first.")
     results = folder / "results.json"

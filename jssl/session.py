@@ -80,6 +80,12 @@ class Session:
 
         return jax.jit(init, out_shardings=replicated(self.mesh))
 
+    def state_shapes(self) -> TrainState:
+        """Shapes and placement of the train state, without computing it."""
+        shapes = jax.eval_shape(self._init, self._train_key)
+        place = replicated(self.mesh)
+        return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), shapes)
+
     def initial_state(self) -> TrainState:
         """The state before the first step, the same at every call."""
         return self._init(jax.random.clone(self._train_key))
@@ -110,12 +116,11 @@ class Session:
         """From the newest checkpoint, or from the beginning, to the last step."""
         experiment = self.experiment
         started = time.monotonic()
-        state = self.initial_state()
         with closing(self.checkpoints()) as checkpoints:
-            restored = checkpoints.restore(state)
+            restored = checkpoints.restore(self.state_shapes())
+            state = self.initial_state() if restored is None else restored.state
             if restored is not None:
                 print(f"Going on from step {restored.step:,} of {experiment.steps:,}.")
-                state = restored.state
             if int(state.step) >= experiment.steps:
                 return state, 0.0
             feed = self.feed()

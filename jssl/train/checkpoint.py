@@ -87,7 +87,7 @@ class Checkpoints:
         """The newest readable checkpoint, or None where there is none.
 
         Args:
-            like: a train state of the right structure, shapes and placement.
+            like: a train state of the right structure, shapes and placement: arrays, or their shapes.
             report: told about each checkpoint that could not be read.
 
         Raises:
@@ -120,7 +120,7 @@ class Checkpoints:
                 f"{self.folder} holds checkpoints of another experiment: expected {self._name!r}, found "
                 f"{extra['name']!r}. Use another --run-dir."
             )
-        target = jax.tree.map(_shape, _without_key(like))
+        target = _target(like)
         self._check_shapes(step, expected=_shapes_by_path(target), found=extra["shapes"])
         state = self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(target)))
         return Restored(step, _with_key(state["state"]), extra)
@@ -177,8 +177,14 @@ def _with_key(state: TrainState) -> TrainState:
     return state._replace(key=jax.random.wrap_key_data(state.key))
 
 
-def _shape(x: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
+def _target(like: TrainState) -> TrainState:
+    """Shape, dtype and placement of what is stored."""
+    key = jax.eval_shape(jax.random.key_data, like.key)
+    placed = jax.ShapeDtypeStruct(key.shape, key.dtype, sharding=like.key.sharding)
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
+        like._replace(key=placed),  # type: ignore[arg-type]
+    )
 
 
 def _shapes_by_path(tree: Any) -> dict[str, str]:

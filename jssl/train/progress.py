@@ -51,8 +51,10 @@ class ProgressReport:
         due = now - self._last_line >= self._every or step == self._num_steps
         if not self._live and not due:
             return
-        left = _clock((self._num_steps - step) / rate) if rate else "?"
-        text = f"loss {loss:.4f}  {rate * self._batch_size:,.0f} examples/s  {left} left"
+        text = f"loss {loss:.4f}"
+        if rate:
+            left = _clock((self._num_steps - step) / rate)
+            text += f"  {rate * self._batch_size:,.0f} examples/s  {left} left"
         if self._live:
             self._bar.update(self._task, completed=step, description=text)
         else:

@@ -36,7 +36,7 @@ def make_step(method: Method, optimizer: optax.GradientTransformation) -> Step:
     """The pure function `(state, batch) -> (state, metrics)` of one optimization step.
 
     It is not compiled here: `jax.jit(make_step(...), donate_argnums=0)` is the whole training step, on one
-    device or, with a sharded batch, on many.
+    device or, with a sharded batch, on many. Donated, the state given to it is gone: copy what you keep.
 
     Returns:
         A function whose metrics are the method's own, "loss" and "gradient/norm", all scalars.
