@@ -8,8 +8,9 @@ pixels, lightly's setting for CIFAR) and ImageNet's normalisation, at lightly's 
 turns, a few seconds each; the peer works with as many processes as there are cores and keeps its results,
 without a data loader's cost of sending and batching them.
 
-Measured with the command above on two cores of an AMD EPYC (x86-64, AVX-512) that other work loaded to a half,
-jax 0.10.2, lightly 1.6.0 with torch 2.14.1, medians of 5 rounds, images per second:
+Measured with the command above on two cores of an AMD EPYC (x86-64, AVX-512) shared with other work, jax
+0.10.2, lightly 1.6.0 with torch 2.14.1, batches of 256, 32 and 4 images, medians of 5 rounds, images per
+second:
 
     size   jssl    lightly   ratio
       32   63050      1699    37.1
