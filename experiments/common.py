@@ -49,7 +49,6 @@ def evaluations(encoder: Encoder, *, every: int) -> tuple[Eval, ...]:
         evals.supervised(
             encoder,
             labels=(100, 1000, None),
-            num_subsets=3,
             learning_rate=3e-3,
             steps=(300, 400, 800),
             augment=garment_augment(),
