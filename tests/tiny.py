@@ -26,7 +26,7 @@ def _experiment(
         name=name,
         data=tiny_data(),
         method=method,
-        optimizer=optax.adam(learning_rate),
+        optimizer=optax.sgd(learning_rate, momentum=0.9),
         steps=steps,
         batch_size=batch_size,
         seed=seed,
