@@ -115,13 +115,15 @@ def test_the_probe_reports_each_budget_and_equal_keys_give_equal_figures_with_on
     assert probe.name == "linear"
 
 
-def test_a_few_label_figure_is_the_mean_over_the_subsets():
+def test_a_few_label_figure_is_the_mean_over_subsets_standardised_by_all_features():
     train, test = clusters(7, 120, 50, spread=2.0)
     key = jax.random.key(0)
     results = evals.linear_probe(labels=(20,), num_subsets=3, l2=(1e-2,)).run(key, train, test)
     accuracies = []
     for subset in evals.label_subsets(key, train.labels, budget=20, num=3):
-        fit = evals.linear_fit(key, train.features[subset], train.labels[subset], l2=(1e-2,))
+        fit = evals.linear_fit(
+            key, train.features[subset], train.labels[subset], l2=(1e-2,), unlabelled=train.features
+        )
         accuracies.append(float(evals.accuracy(evals.linear_predict(fit, test.features), test.labels)))
     assert results["linear/20/accuracy"] == pytest.approx(np.mean(accuracies), abs=1e-6)
 
