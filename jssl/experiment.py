@@ -33,7 +33,7 @@ def main(factory: Factory, args: Sequence[str] | None = None) -> None:
     except (ValueError, NonFiniteLoss) as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        sys.exit(f"error: {error}. What was saved before is whole; the same command goes on from there.")
+        sys.exit(f"error: {error}. What was saved before is whole: mend it, and the same command goes on.")
     except Interrupted as stopped:
         sys.stderr.write(f"{stopped}\n")
         sys.exit(128 + stopped.signum)

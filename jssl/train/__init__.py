@@ -1,6 +1,6 @@
 """Train state, step, loop, checkpoints, sharding and logs. Nothing here names a method."""
 
-from jssl.train.checkpoint import Checkpoints, Restored
+from jssl.train.checkpoint import Checkpoints, Restored, SaveFailed
 from jssl.train.decay import kernels
 from jssl.train.feed import BatchIterator, Feed
 from jssl.train.interrupt import Interrupted, StopRequest
@@ -20,6 +20,7 @@ __all__ = [
     "NonFiniteLoss",
     "ProgressReport",
     "Restored",
+    "SaveFailed",
     "Step",
     "StopRequest",
     "batch_sharding",

@@ -6,7 +6,8 @@ and the best one stay. When the newest cannot be read it is set aside and the on
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,8 +50,8 @@ class Checkpoints:
     ) -> None:
         if keep < 1:
             raise ValueError(f"A run keeps at least its newest checkpoint, got keep={keep}.")
-        # Orbax logs each step of each save, which drowns a run's own lines.
-        logging.getLogger("absl").setLevel(logging.ERROR)
+        # Orbax logs each step of each save, and each thread's traceback of a failure that it also raises.
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
         self.folder = folder.absolute()
         self._name = name
         self._options = _options(keep, score, read_only)
@@ -75,13 +76,17 @@ class Checkpoints:
             state: the train state.
             extra: JSON-able: positions of the data pipeline and of the logs.
             metrics: the latest known, for `score`.
+
+        Raises:
+            SaveFailed: this or the one before it could not be written: a full disk, as a rule.
         """
         arrays = _without_key(state)
         about = {"name": self._name, "shapes": _shapes_by_path(arrays)}
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(arrays), extra=ocp.args.JsonSave(about | extra)
         )
-        self._manager.save(step, args=items, metrics=metrics or {}, force=True)
+        with self._failures():
+            self._manager.save(step, args=items, metrics=metrics or {}, force=True)
 
     def restore(self, like: TrainState, report: Callable[[str], None] = print) -> Restored | None:
         """The newest readable checkpoint, or None where there is none.
@@ -144,11 +149,25 @@ class Checkpoints:
 
     def wait(self) -> None:
         """Return when all that was saved is on disk; raises what the writing thread met."""
-        self._manager.wait_until_finished()
+        with self._failures():
+            self._manager.wait_until_finished()
 
     def close(self) -> None:
         """Finish writing and release the folder."""
-        self._manager.close()
+        with self._failures():
+            self._manager.close()
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+            raise SaveFailed(f"A checkpoint could not be written to {self.folder} ({reason})") from error
+
+
+class SaveFailed(OSError):
+    """A checkpoint could not be written; those before it are whole."""
 
 
 class _Mismatch(Exception):

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jssl.train import Checkpoints
+from jssl.train import Checkpoints, SaveFailed
 
 from .toy import toy_state
 
@@ -126,3 +126,15 @@ def test_saving_survives_the_donation_of_the_state(tmp_path):
         state = advance(state)
     checkpoints.wait()
     assert float(checkpoints.restore(state).state.params["w"].min()) == 1.0
+
+
+def test_a_full_disk_is_told_and_leaves_the_checkpoints_before(tmp_path, monkeypatch):
+    checkpoints = saved(tmp_path, steps=(5,))
+
+    def full(*_, **__):
+        raise ValueError("RESOURCE_EXHAUSTED: No space left on device")
+
+    monkeypatch.setattr(checkpoints._manager, "save", full)
+    with pytest.raises(SaveFailed, match=r"could not be written to .*No space left"):
+        checkpoints.save(6, toy_state(), {})
+    assert Checkpoints(tmp_path, name="toy").restore(toy_state()).step == 5
