@@ -2,9 +2,9 @@
 
     python -m benchmarks.loop
 
-The bare loop takes a batch, puts it on the device, calls the step, and waits at the end. jssl also logs
-every step to metrics.jsonl and TensorBoard, shows progress, reads ahead and keeps checkpoints. Both run in
-turn over the same batches, and the medians of the rounds are compared.
+The bare loop takes a batch, puts it on the device, calls the step, and waits at the end. jssl also logs to
+metrics.jsonl and TensorBoard, shows progress, reads ahead and keeps checkpoints, as in the experiment.
+Both run in turn over the same batches, and the medians of the rounds are compared.
 """
 
 import argparse
@@ -22,7 +22,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=150, help="steps of each loop in a round")
+    parser.add_argument(
+        "--steps", type=int, default=200, help="steps of each loop in a round; one checkpoint in 200"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     platform.configure()
@@ -86,8 +88,8 @@ def measure(steps: int, rounds: int):
                     logs=logs,
                     checkpoints=checkpoints,
                     progress=progress,
-                    log_every=1,
-                    save_every=steps // 2,
+                    log_every=experiment.log_every,
+                    save_every=experiment.save_every,
                 )
                 jax.block_until_ready(state)
                 return (time.perf_counter() - started) / steps
