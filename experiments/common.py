@@ -37,9 +37,10 @@ def evaluations(encoder: Encoder, *, every: int) -> tuple[Eval, ...]:
     """kNN and collapse figures on the way; linear probes, and training from scratch, at the end.
 
     Args:
-        encoder: also trained from scratch on as many labels as the probes see. Its settings are the best of
-            15 that were tried at 100 labels (ResNet): learning rate 1e-3, 3e-3, 1e-2; weight decay 0.05,
-            0.5; 300 or 1,000 steps; no augmentation, mild crops and flips, or those with erasing.
+        encoder: also trained from scratch on as many labels as the probes see. Its settings come from a sweep
+            at 100 labels (ResNet): learning rate 1e-3, 3e-3, 1e-2; weight decay 0.05, 0.5; 300 or 1,000 steps;
+            no augmentation (64 to 65 %), mild crops and flips (68 to 69 %), those with erasing (68 to 69 %), and
+            the pretext task's own augmentation, which was the best (72 %) and is used.
         every: steps between two looks on the way.
     """
     return (
