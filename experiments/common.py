@@ -38,9 +38,9 @@ def evaluations(encoder: Encoder, *, every: int) -> tuple[Eval, ...]:
 
     Args:
         encoder: also trained from scratch on as many labels as the probes see. Its settings come from a sweep
-            at 100 labels (ResNet): learning rate 1e-3, 3e-3, 1e-2; weight decay 0.05, 0.5; 300 or 1,000 steps;
-            no augmentation (64 to 65 %), mild crops and flips (68 to 69 %), those with erasing (68 to 69 %), and
-            the pretext task's own augmentation, which was the best (72 %) and is used.
+            at 100 labels (ResNet): learning rate 1e-3, 3e-3, 1e-2; weight decay 0.05, 0.5; 300 or 1,000
+            steps; no augmentation (64 to 65 %), mild crops and flips (68 to 69 %), those with erasing (68 to
+            69 %), and the pretext task's own augmentation, which was the best (72 %) and is used.
         every: steps between two looks on the way.
     """
     return (

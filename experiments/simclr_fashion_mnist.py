@@ -1,4 +1,25 @@
-"""SimCLR on Fashion-MNIST: from raw images to an encoder that beats its baselines, in a few minutes."""
+"""SimCLR on Fashion-MNIST: from raw images to an encoder that beats its baselines, in a few minutes.
+
+    python -m experiments.simclr_fashion_mnist
+
+The encoder keeps the 4x4 positions of its last layer apart instead of averaging them, because the garments
+are aligned; the crops are mild for the same reason.
+
+Measured on the sample inside jssl (10,000 training, 2,000 test images), mean and standard deviation over
+seeds 0, 1 and 2 (`--seed`):
+
+    accuracy in %             raw pixels     untrained  from scratch        SimCLR
+    kNN                             81.1    76.9 ± 0.3             -    85.4 ± 0.6
+    linear, 100 labels        70.9 ± 0.6    62.0 ± 0.9    72.2 ± 0.3    74.1 ± 0.7
+    linear, 1,000 labels      80.8 ± 0.3    75.0 ± 0.3    81.5 ± 0.2    83.4 ± 0.2
+    linear, all labels              85.5    79.9 ± 0.2    86.4 ± 0.2    87.9 ± 0.2
+    kNN, macro F1                   80.9    77.2 ± 0.3             -    85.7 ± 0.6
+
+Training from scratch is the same encoder with the same labels, AdamW, and the augmentation of `common.py`;
+its settings were tuned at 100 labels (see `common.evaluations`). Both see the same five sets of labels.
+
+Reference: Chen et al., 2020, arXiv 2002.05709.
+"""
 
 from experiments.common import cosine_adamw, evaluations, garment_augment, small_resnet
 from jssl import data, experiment, methods, nn, pretext

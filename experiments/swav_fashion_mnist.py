@@ -1,4 +1,25 @@
-"""SwAV on Fashion-MNIST: views of an image predict each other's cluster, with small crops and a queue."""
+"""SwAV on Fashion-MNIST: views of an image predict each other's cluster, with small crops and a queue.
+
+    python -m experiments.swav_fashion_mnist
+
+The small crops are brought to the full 28 pixels, because the encoder keeps positions apart and so takes one
+size; `methods.swav` itself takes crops of several sizes.
+
+Measured on the sample inside jssl (10,000 training, 2,000 test images), mean and standard deviation over
+seeds 0, 1 and 2 (`--seed`):
+
+    accuracy in %             raw pixels     untrained  from scratch          SwAV
+    kNN                             81.1    77.0 ± 0.3             -    85.6 ± 0.4
+    linear, 100 labels        70.9 ± 0.6    61.2 ± 0.7    72.2 ± 0.3    74.1 ± 1.0
+    linear, 1,000 labels      80.8 ± 0.3    74.6 ± 0.5    81.5 ± 0.2    83.7 ± 0.7
+    linear, all labels              85.5    80.5 ± 0.1    86.4 ± 0.2    87.6 ± 0.3
+    kNN, macro F1                   80.9    77.2 ± 0.3             -    85.8 ± 0.4
+
+Training from scratch is the same encoder with the same labels, AdamW, and the augmentation of `common.py`;
+its settings were tuned at 100 labels (see `common.evaluations`). Both see the same five sets of labels.
+
+Reference: Caron et al., 2020, arXiv 2006.09882.
+"""
 
 from experiments.common import cosine_adamw, evaluations, garment_augment, small_resnet
 from jssl import data, experiment, methods, nn, pretext
