@@ -16,7 +16,7 @@ seeds 0, 1 and 2 (`--seed`):
     kNN, macro F1                   80.9    81.7 ± 0.6             -    83.6 ± 0.8
 
 Training from scratch is the same encoder with the same labels, AdamW, and the augmentation of `common.py`;
-its settings were tuned at 100 labels (see `common.evaluations`). Both see the same five sets of labels.
+`common.evaluations` says how far it was tuned. Both see the same five sets of labels.
 
 Reference: He et al., 2021, arXiv 2111.06377.
 """

@@ -16,7 +16,7 @@ seeds 0, 1 and 2 (`--seed`):
     kNN, macro F1                   80.9    77.2 ± 0.3             -    85.8 ± 0.4
 
 Training from scratch is the same encoder with the same labels, AdamW, and the augmentation of `common.py`;
-its settings were tuned at 100 labels (see `common.evaluations`). Both see the same five sets of labels.
+`common.evaluations` says how far it was tuned. Both see the same five sets of labels.
 
 Reference: Caron et al., 2020, arXiv 2006.09882.
 """
