@@ -5,11 +5,11 @@ pure functions around a network. A method is a pretext task: pure functions over
 changes, and `state`, which holds everything else that the next step needs. Nothing here has a side effect.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
-from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, Scalar
+from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, Scalar
 
 Tree: TypeAlias = Any
 """A pytree of arrays."""
@@ -21,6 +21,10 @@ Metrics: TypeAlias = dict[str, Scalar]
 """Scalars by name, grouped by slashes: "loss", "loss/invariance", "collapse/std"."""
 
 
+Schedule: TypeAlias = Callable[[Any], Any]
+"""A step's number to a number: the decay of an averaged target, a temperature (see `ops.cosine`)."""
+
+
 @runtime_checkable
 class Transform(Protocol):
     """One random change of one example; jit- and vmap-safe, with a static output shape."""
@@ -29,10 +33,14 @@ class Transform(Protocol):
 
 
 class Tokens(NamedTuple):
-    """An example, or a batch of them, cut into tokens."""
+    """An example, or a batch of them, cut into tokens.
+
+    masked: tokens whose content the network must not see; it puts a learned vector in their place.
+    """
 
     values: Float[Array, "*batch n p"]
     positions: Float[Array, "*batch n k"]
+    masked: Bool[Array, "*batch n"] | None = None
 
 
 @runtime_checkable
@@ -68,18 +76,21 @@ class Method(NamedTuple):
     loss: `(params, state, batch, *, key, step) -> (loss, (state, metrics))`, differentiated in `params`.
     update: `(params, state, step) -> state`, after the optimizer: averaged targets, queues.
     embed: `(params, state, inputs) -> features [batch, dim]`, deterministic: what is evaluated and exported.
-    refresh: `(params, state, dataset) -> state`, on the host every N steps: k-means over the data set.
+    refresh: `(params, state, dataset, *, key) -> (params, state, metrics)`, on the host before the first step and
+        every N steps: k-means over the data set.
     show: `(params, state, batch, *, key) -> {name: array}`, pictures of the pretext task for the report:
         `[batch, columns, height, width, channels]` in [0, 1] is drawn as rows of images, `[batch, k]` as
         scores of k clusters whose members are drawn.
+    diagnose: `({metric: float}) -> [sentence]`, from the last metrics to what has collapsed and what to try.
     """
 
     init: Callable[..., tuple[Tree, Tree]]
     loss: Callable[..., tuple[Scalar, tuple[Tree, Metrics]]]
     update: Callable[..., Tree]
     embed: Callable[..., Float[Array, "batch dim"]]
-    refresh: Callable[..., Tree] | None = None
+    refresh: Callable[..., tuple[Tree, Tree, dict[str, float]]] | None = None
     show: Callable[..., dict[str, Array]] | None = None
+    diagnose: Callable[[Mapping[str, float]], list[str]] | None = None
 
 
 class TrainState(NamedTuple):

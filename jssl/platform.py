@@ -19,7 +19,7 @@ FUSION = "xla_cpu_experimental_ynn_fusion_type"
 HOST_DEVICES = "--xla_force_host_platform_device_count"
 
 
-def step_options(platform: str, *, fusion: tuple[str, ...] = ("DOT",)) -> dict[str, str | bool]:
+def step_options(platform: str, *, fusion: tuple[str, ...] = ("DOT", "REDUCE")) -> dict[str, str | bool]:
     """XLA's options for the training step, as `compile(compiler_options=...)` takes them.
 
     They are given to the step alone: XLA's kernel library refuses some programs, and there is no need for it

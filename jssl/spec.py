@@ -49,7 +49,7 @@ class Experiment:
     save_every: int = 200
     keep: int = 2
     score: Callable[[dict[str, float]], float] = knn_or_loss
-    fusion: tuple[str, ...] = ("DOT",)
+    fusion: tuple[str, ...] = ("DOT", "REDUCE")
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "log_every", "save_every", "keep"):

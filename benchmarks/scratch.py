@@ -1,0 +1,88 @@
+"""How well training from scratch does with few labels: the sweep behind the experiments' supervised baseline.
+
+    python -m benchmarks.scratch --encoder resnet --learning-rate 1e-3 3e-3 1e-2 --weight-decay 0.05 0.5
+
+Fashion-MNIST's last 2,000 training images validate and the first 8,000 train; the test images take no part. Every
+combination of the settings is trained on the same class-balanced subsets of labels; the best is printed last.
+"""
+
+import argparse
+import itertools
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.common import MEAN, STD, garment_augment, small_resnet
+from jssl import data, nn, pretext
+from jssl.core import Encoder, Transform
+from jssl.evals import scratch
+from jssl.evals.embedding import embed_all
+from jssl.evals.subsets import label_subsets
+from jssl.pretext import image
+
+HELD_OUT = 2_000
+
+
+def encoders() -> dict[str, Encoder]:
+    """Those of the experiments: SimCLR's and SwAV's, and MAE's."""
+    vit = nn.vit(nn.patches(7), 96, 4, heads=3, pool="flatten")
+    return {"resnet": small_resnet(32), "vit": nn.normalized(vit, mean=MEAN, std=STD)}
+
+
+def augments() -> dict[str, Transform | None]:
+    """From nothing to what the pretext tasks use, and beyond."""
+    mild = pretext.compose(image.random_resized_crop(28, scale=(0.6, 1.0)), image.horizontal_flip())
+    return {"none": None, "mild": mild, "pretext": garment_augment(), "strong": garment_augment((0.3, 1.0))}
+
+
+def main() -> None:
+    """Train with every combination, best last."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--encoder", choices=encoders(), default="resnet")
+    parser.add_argument("--labels", type=int, default=100)
+    parser.add_argument("--subsets", type=int, default=5)
+    parser.add_argument("--learning-rate", type=float, nargs="+", default=[3e-3])
+    parser.add_argument("--weight-decay", type=float, nargs="+", default=[0.05])
+    parser.add_argument("--steps", type=int, nargs="+", default=[300])
+    parser.add_argument("--augment", choices=augments(), nargs="+", default=["pretext"])
+    arguments = parser.parse_args()
+    arrays = data.as_arrays(data.fashion_mnist().train)
+    inputs, labels = jnp.asarray(arrays["image"][:-HELD_OUT]), jnp.asarray(arrays["label"][:-HELD_OUT])
+    held_out, truth = arrays["image"][-HELD_OUT:], arrays["label"][-HELD_OUT:]
+    subsets = label_subsets(
+        jax.random.key(0), np.asarray(labels), budget=arguments.labels, num=arguments.subsets
+    )
+    found = []
+    for name in arguments.augment:
+        trainer = scratch.make_trainer(
+            encoders()[arguments.encoder], num_classes=int(truth.max()) + 1, augment=augments()[name]
+        )
+        for settings in itertools.product(arguments.learning_rate, arguments.weight_decay, arguments.steps):
+            recipe = scratch.Recipe(*settings)
+            started = time.perf_counter()
+            accuracies = []
+            for number, subset in enumerate(subsets):
+                key = jax.random.fold_in(jax.random.key(0), number)
+                variables = scratch.train(trainer, key, inputs, labels, subset, recipe)
+                logits = embed_all(lambda x, v=variables: trainer.logits(v, x), held_out)
+                accuracies.append(float((logits.argmax(axis=1) == truth).mean()))
+            row = np.mean(accuracies), np.std(accuracies, ddof=1), name, recipe, time.perf_counter() - started
+            found.append(row)
+            print(describe(*row), flush=True)
+    print("best:", describe(*max(found, key=lambda row: row[0])))
+
+
+def describe(mean: float, spread: float, augment: str, recipe: scratch.Recipe, seconds: float) -> str:
+    """One line of the sweep."""
+    return (
+        f"{100 * mean:5.1f} ± {spread * 100:3.1f} %  augment {augment:8} learning rate {recipe.learning_rate:g}  "
+        f"weight decay {recipe.weight_decay:g}  steps {recipe.steps}  ({seconds:.0f} s)"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Numbers that change with the step: decays of averaged targets, temperatures, weights."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jssl.core import Schedule
+
+
+def at_step(value: float | Schedule, step: int | Int[Array, ""]) -> float | Float[Array, ""]:
+    """The number itself, or what the schedule gives at this step."""
+    return value(step) if callable(value) else value
+
+
+def linear(start: float, end: float, steps: int) -> Schedule:
+    """From `start` at step 0 in a straight line to `end` at step `steps`, and `end` from then on."""
+    _check(steps)
+
+    def schedule(step: int | Int[Array, ""]) -> Float[Array, ""]:
+        return start + (end - start) * _progress(step, steps)
+
+    return schedule
+
+
+def cosine(start: float, end: float, steps: int) -> Schedule:
+    """From `start` at step 0 along half a cosine to `end` at step `steps`, and `end` from then on.
+
+    `end + (start - end) * (1 + cos(pi * step / steps)) / 2`, as the decay of BYOL's target (Grill et al., 2020,
+    arXiv 2006.07733, section 3.2): `cosine(0.996, 1.0, steps)`.
+    """
+    _check(steps)
+
+    def schedule(step: int | Int[Array, ""]) -> Float[Array, ""]:
+        return end + (start - end) * (1 + jnp.cos(jnp.pi * _progress(step, steps))) / 2
+
+    return schedule
+
+
+def _progress(step: int | Int[Array, ""], steps: int) -> Float[Array, ""]:
+    return jnp.clip(jnp.asarray(step, jnp.float32) / steps, 0.0, 1.0)
+
+
+def _check(steps: int) -> None:
+    if steps < 1:
+        raise ValueError(f"expected a schedule over 1 step or more, got steps={steps}")
