@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jssl.core import Encoder, Tokens
 from jssl.nn import adapters
@@ -80,7 +80,7 @@ class Block(linen.Module):
 
 
 class Transformer(linen.Module):
-    """Linear embedding of the tokens, fixed embedding of their positions, blocks, norm."""
+    """Tokens embedded with their positions, behind class token and registers; blocks; norm."""
 
     dim: int
     depth: int
@@ -88,6 +88,8 @@ class Transformer(linen.Module):
     mlp_ratio: float
     gelu: str
     cls_token: bool
+    registers: int
+    mask_token: bool
     drop_path: float
     dtype: DTypeLike
 
@@ -96,16 +98,35 @@ class Transformer(linen.Module):
         embed = linen.Dense(
             self.dim, dtype=self.dtype, kernel_init=linen.initializers.xavier_uniform(), name="embed"
         )
-        x = embed(tokens.values) + sincos(tokens.positions, self.dim).astype(self.dtype)
-        if self.cls_token:
-            cls = self.param("cls", linen.initializers.normal(0.02), (1, 1, self.dim))
-            x = jnp.concatenate([jnp.broadcast_to(cls.astype(x.dtype), (len(x), 1, self.dim)), x], axis=1)
+        x = self._hide(embed(tokens.values), tokens.masked)
+        x = x + sincos(tokens.positions, self.dim).astype(self.dtype)
+        x = jnp.concatenate([*self._first(len(x)), x], axis=1)
         for index in range(self.depth):
             rate = self.drop_path * index / max(self.depth - 1, 1)
             x = Block(self.heads, self.mlp_ratio, self.gelu, rate, self.dtype, name=f"block{index}")(
                 x, train=train
             )
         return linen.LayerNorm(1e-6, self.dtype, name="norm")(x)
+
+    def _hide(self, x: Float[Array, "batch n dim"], masked: Bool[Array, "batch n"] | None) -> Array:
+        """A learned vector in place of the embeddings of masked tokens."""
+        if not self.mask_token:
+            if masked is not None:
+                raise ValueError(
+                    "got tokens of which some are masked, expected masked=None: use mask_token=True"
+                )
+            return x
+        vector = self.param("mask_token", linen.initializers.normal(0.02), (1, 1, self.dim))
+        return x if masked is None else jnp.where(masked[..., None], vector.astype(x.dtype), x)
+
+    def _first(self, batch: int) -> list[Float[Array, "batch m dim"]]:
+        """The class token and the registers, which have no position."""
+        found = []
+        for name, num in (("cls", int(self.cls_token)), ("registers", self.registers)):
+            if num:
+                vectors = self.param(name, linen.initializers.normal(0.02), (1, num, self.dim))
+                found.append(jnp.broadcast_to(vectors.astype(self.dtype), (batch, num, self.dim)))
+        return found
 
 
 def transformer(
@@ -116,10 +137,14 @@ def transformer(
     mlp_ratio: float = 4.0,
     gelu: Gelu = "tanh",
     cls_token: bool = False,
+    registers: int = 0,
+    mask_token: bool = False,
     drop_path: float = 0.0,
     dtype: DTypeLike = jnp.float32,
 ) -> Encoder:
     """A pre-norm transformer over a batch of `Tokens`, to features [batch, n, dim].
+
+    With a class token and k registers the output is [batch, 1 + k + n, dim]: class token, registers, tokens.
 
     Args:
         dim: width, a multiple of `heads`.
@@ -127,18 +152,22 @@ def transformer(
         heads: of the attention.
         mlp_ratio: width of the hidden layer of a block, in units of `dim`.
         gelu: "tanh", the fast approximation, or "erf", the exact form that PyTorch's ViTs use.
-        cls_token: put one learned token before the others, so that the output is [batch, 1 + n, dim].
+        cls_token: put one learned token before the others.
+        registers: number of further learned tokens, after the class token and before the others.
+        mask_token: have a learned vector that replaces the embeddings of tokens with `Tokens.masked`, before
+            positions are added.
         drop_path: probability in [0, 1) to leave out a branch of the last block for an example, growing
             linearly from 0 at the first; needs `key` in `apply`.
         dtype: of the computation; parameters are float32.
 
     Raises:
-        ValueError: for sizes that don't fit together.
+        ValueError: for sizes that don't fit together; in `apply`, for masked tokens without `mask_token`.
 
     Deviation: positions are fixed sines and cosines of any number of coordinates, none is learned.
 
     Reference: Dosovitskiy et al., 2020, arXiv 2010.11929, equations 1-4; stochastic depth: Huang et al.,
-    2016, arXiv 1603.09382.
+    2016, arXiv 1603.09382; registers: Darcet et al., 2023, arXiv 2309.16588; mask vector: Zhou et al., 2021,
+    arXiv 2111.07832, section 3.
     """
     if min(dim, depth, heads) < 1 or dim % heads:
         raise ValueError(
@@ -146,6 +175,10 @@ def transformer(
         )
     if gelu not in ("tanh", "erf"):
         raise ValueError(f"expected gelu='tanh' or 'erf', got {gelu!r}")
-    if not 0 <= drop_path < 1:
-        raise ValueError(f"expected drop_path in [0, 1), got {drop_path}")
-    return adapters.linen(Transformer(dim, depth, heads, mlp_ratio, gelu, cls_token, drop_path, dtype))
+    if not 0 <= drop_path < 1 or registers < 0:
+        raise ValueError(
+            f"expected drop_path in [0, 1) and registers of 0 or more, got {drop_path} and {registers}"
+        )
+    return adapters.linen(
+        Transformer(dim, depth, heads, mlp_ratio, gelu, cls_token, registers, mask_token, drop_path, dtype)
+    )

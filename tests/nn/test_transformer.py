@@ -46,6 +46,42 @@ def test_shapes_and_dtypes(cls_token):
     assert {leaf.dtype for leaf in jax.tree.leaves(variables.params)} == {jnp.dtype(jnp.float32)}
 
 
+def test_class_token_and_registers_come_first():
+    x = tokens(jax.random.key(0))
+    encoder = nn.transformer(16, 1, 4, cls_token=True, registers=2)
+    variables = encoder.init(jax.random.key(1), x)
+    y, _ = apply(encoder, variables, x)
+    assert y.shape == (2, 1 + 2 + 6, 16)
+    order = jnp.asarray([3, 1, 5, 0, 2, 4])
+    shuffled, _ = apply(encoder, variables, jax.tree.map(lambda a: a[:, order], x))
+    np.testing.assert_allclose(y[:, :3], shuffled[:, :3], atol=1e-5)
+
+
+def test_masked_tokens_are_hidden():
+    """What a masked token holds changes nothing, where it lies does; one that isn't masked is seen."""
+    x = tokens(jax.random.key(0))._replace(masked=jnp.zeros((2, 6), bool).at[:, 1].set(True))
+    encoder = nn.transformer(16, 1, 4, mask_token=True)
+    variables = encoder.init(jax.random.key(1), x)
+    y, _ = apply(encoder, variables, x)
+    for token, seen in ((1, False), (2, True)):
+        other = x._replace(values=x.values.at[:, token].add(1.0))
+        assert np.allclose(apply(encoder, variables, other)[0], y, atol=1e-6) != seen
+    moved = x._replace(positions=x.positions.at[:, 1].add(3.0))
+    assert not np.allclose(apply(encoder, variables, moved)[0][:, 1], y[:, 1], atol=1e-3)
+    gradient = jax.jit(jax.grad(lambda v: encoder.apply(v, x, train=False)[0][:, :, 0].std()))(variables)
+    assert np.abs(gradient.params["mask_token"]).max() > 0
+
+
+def test_mask_token_without_masked_tokens():
+    x = tokens(jax.random.key(0))
+    encoder, plain = nn.transformer(16, 1, 4, mask_token=True), nn.transformer(16, 1, 4)
+    variables = encoder.init(jax.random.key(1), x)
+    assert set(variables.params) - set(plain.init(jax.random.key(1), x).params) == {"mask_token"}
+    np.testing.assert_array_equal(apply(encoder, variables, x)[0], apply(plain, variables, x)[0])
+    with pytest.raises(ValueError, match="mask_token=True"):
+        plain.apply(variables, x._replace(masked=jnp.ones((2, 6), bool)), train=False)
+
+
 def test_order_of_tokens_carries_nothing():
     """Only positions say where a token is: shuffled tokens with their positions give shuffled features."""
     x = tokens(jax.random.key(0))
@@ -90,7 +126,9 @@ def test_vit_pools():
     np.testing.assert_allclose(flat, features.reshape(2, -1), atol=1e-6)
 
 
-@pytest.mark.parametrize("options", [{"heads": 3}, {"depth": 0}, {"gelu": "fast"}, {"drop_path": 1.0}])
+@pytest.mark.parametrize(
+    "options", [{"heads": 3}, {"depth": 0}, {"gelu": "fast"}, {"drop_path": 1.0}, {"registers": -1}]
+)
 def test_wrong_arguments(options):
     with pytest.raises((ValueError, TypeError), match=r"expected|gelu"):
         nn.transformer(**{"dim": 16, "depth": 1, "heads": 4, **options})
