@@ -2,13 +2,14 @@
 
     python -m benchmarks.scratch --encoder resnet --learning-rate 1e-3 3e-3 1e-2 --weight-decay 0.05 0.5
 
-Fashion-MNIST's last 2,000 training images validate and the first 8,000 train; the test images take no part. Every
-combination of the settings is trained on the same class-balanced subsets of labels; the best is printed last.
+The last 2,000 training images of Fashion-MNIST validate, the first 8,000 train, the test images take no part.
+Every combination of the settings is trained on the same class-balanced subsets; the best is printed last.
 """
 
 import argparse
 import itertools
 import time
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +69,7 @@ def main() -> None:
             for number, subset in enumerate(subsets):
                 key = jax.random.fold_in(jax.random.key(0), number)
                 variables = scratch.train(trainer, key, inputs, labels, subset, recipe)
-                logits = embed_all(lambda x, v=variables: trainer.logits(v, x), held_out)
+                logits = embed_all(partial(trainer.logits, variables), held_out)
                 accuracies.append(float((logits.argmax(axis=1) == truth).mean()))
             row = np.mean(accuracies), np.std(accuracies, ddof=1), name, recipe, time.perf_counter() - started
             found.append(row)
@@ -79,8 +80,9 @@ def main() -> None:
 def describe(mean: float, spread: float, augment: str, recipe: scratch.Recipe, seconds: float) -> str:
     """One line of the sweep."""
     return (
-        f"{100 * mean:5.1f} ± {spread * 100:3.1f} %  augment {augment:8} learning rate {recipe.learning_rate:g}  "
-        f"weight decay {recipe.weight_decay:g}  steps {recipe.steps}  ({seconds:.0f} s)"
+        f"{100 * mean:5.1f} ± {spread * 100:3.1f} %  augment {augment:8} "
+        f"learning rate {recipe.learning_rate:g}  weight decay {recipe.weight_decay:g}  "
+        f"steps {recipe.steps}  ({seconds:.0f} s)"
     )
 
 

@@ -76,8 +76,8 @@ class Method(NamedTuple):
     loss: `(params, state, batch, *, key, step) -> (loss, (state, metrics))`, differentiated in `params`.
     update: `(params, state, step) -> state`, after the optimizer: averaged targets, queues.
     embed: `(params, state, inputs) -> features [batch, dim]`, deterministic: what is evaluated and exported.
-    refresh: `(params, state, dataset, *, key) -> (params, state, metrics)`, on the host before the first step and
-        every N steps: k-means over the data set.
+    refresh: `(params, state, dataset, *, key) -> (params, state, metrics)`, on the host before the first step
+        and every N steps: k-means over the data set.
     show: `(params, state, batch, *, key) -> {name: array}`, pictures of the pretext task for the report:
         `[batch, columns, height, width, channels]` in [0, 1] is drawn as rows of images, `[batch, k]` as
         scores of k clusters whose members are drawn.

@@ -65,15 +65,15 @@ def run(
         folder, run_folder.record(experiment.name, origin, mesh.devices.flatten().tolist())
     )
     session = Session(experiment, mesh, folder)
-    state, seconds = session.train()
-    embed = evaluation.bind(session.embed, state)
+    trained = session.train()
+    embed = evaluation.bind(session.embed, trained.state)
     if not (folder / "results.json").exists():
-        session.evaluate(state, seconds)
+        session.evaluate(trained)
     results = json.loads((folder / "results.json").read_text())
     page = report.draw(folder)
     evaluation.print_results(results)
     print(f"Run folder: {folder}   page: {page}")
-    return Run(folder, experiment, state, embed, results)
+    return Run(folder, experiment, trained.state, embed, results)
 
 
 def load(run_dir: str | Path, experiment: Experiment | None = None) -> Run:

@@ -1,11 +1,11 @@
 """What one experiment needs on one set of devices, each made once and when it is first asked for."""
 
-import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -31,6 +31,14 @@ from jssl.train import (
 )
 
 
+class Trained(NamedTuple):
+    """What training leaves behind: the state, how long it took, and the last value of each metric."""
+
+    state: TrainState
+    seconds: float
+    metrics: Mapping[str, float]
+
+
 class Session:
     """One experiment on one set of devices, in one folder."""
 
@@ -40,6 +48,7 @@ class Session:
         self.folder = folder
         self.embed = evaluation.make_embed(experiment.method)
         self._train_key, self._eval_key = jax.random.split(jax.random.key(experiment.seed))
+        self._refresh_key = jax.random.fold_in(jax.random.key(experiment.seed), 1)
         self._arrays: evaluation.Arrays | None = None
         self._embedded: tuple[int, Any] | None = None
 
@@ -69,7 +78,7 @@ class Session:
             for name, x in example.items()
         }
 
-    @functools.cached_property
+    @cached_property
     def _init(self) -> Callable[[jax.Array], TrainState]:
         experiment = self.experiment
         shapes = self.batch_shapes()
@@ -112,7 +121,7 @@ class Session:
         )
         return Feed(batches, batch_sharding(self.mesh))
 
-    def train(self) -> tuple[TrainState, float]:
+    def train(self) -> Trained:
         """From the newest checkpoint, or from the beginning, to the last step."""
         experiment = self.experiment
         started = time.monotonic()
@@ -121,12 +130,15 @@ class Session:
             state = self.initial_state() if restored is None else restored.state
             if restored is not None:
                 print(f"Going on from step {restored.step:,} of {experiment.steps:,}.")
-            if int(state.step) >= experiment.steps:
-                return state, 0.0
+            if restored is not None and restored.step >= experiment.steps:
+                return Trained(state, 0.0, restored.extra["logs"]["latest"])
             feed = self.feed()
             if restored is not None:
                 feed.set_state(restored.extra["data"])
             with self._logs(restored.extra["logs"] if restored else None) as (logs, progress):
+                if restored is None and experiment.refresh_every is not None:
+                    state, row = self._refresh(state)
+                    logs.write(0, row)
                 state = fit(
                     self.compile_step(state),
                     state,
@@ -135,11 +147,11 @@ class Session:
                     logs=logs,
                     checkpoints=checkpoints,
                     progress=progress,
-                    hooks=self.hooks(progress),
+                    hooks=self.hooks(logs, progress),
                     log_every=experiment.log_every,
                     save_every=experiment.save_every,
                 )
-        return state, time.monotonic() - started
+        return Trained(state, time.monotonic() - started, logs.latest)
 
     @contextmanager
     def _logs(self, position: dict[str, Any] | None) -> Iterator[tuple[Logs, ProgressReport]]:
@@ -153,22 +165,27 @@ class Session:
         ):
             yield logs, progress
 
-    def hooks(self, progress: ProgressReport) -> list[Hook]:
-        """The method's refresh, then the online evaluations, those of the same step together."""
+    def hooks(self, logs: Logs, progress: ProgressReport) -> list[Hook]:
+        """Refresh, online evaluations (those of the same step together), and the method's diagnosis."""
         experiment = self.experiment
         hooks = []
         if experiment.refresh_every is not None:
             hooks.append(Hook(experiment.refresh_every, self._refresh))
         for every in sorted({e.every for e in experiment.evals if e.every is not None}):
             hooks.append(Hook(every, self._online(every, progress)))
+        hooks.append(Hook(experiment.save_every, partial(self._diagnose, logs, progress)))
         return hooks
 
     def _refresh(self, state: TrainState) -> tuple[TrainState, dict[str, float]]:
         refresh = self.experiment.method.refresh
         if refresh is None:
             raise ValueError("refresh_every is set, but the method has no refresh: leave it None.")
-        method_state = refresh(state.params, state.method_state, self.experiment.data.train)
-        return state._replace(method_state=jax.device_put(method_state, replicated(self.mesh))), {}
+        key = jax.random.fold_in(jax.random.clone(self._refresh_key), int(state.step))
+        params, method_state, metrics = refresh(
+            state.params, state.method_state, self.experiment.data.train, key=key
+        )
+        params, method_state = jax.device_put((params, method_state), replicated(self.mesh))
+        return state._replace(params=params, method_state=method_state), metrics
 
     def _online(
         self, every: int, progress: ProgressReport
@@ -184,6 +201,18 @@ class Session:
 
         return evaluate
 
+    def _diagnose(
+        self, logs: Logs, progress: ProgressReport, state: TrainState
+    ) -> tuple[TrainState, dict[str, float]]:
+        for warning in self._judge(logs.latest):
+            progress.say(f"warning: {warning}")
+        return state, {}
+
+    def _judge(self, metrics: Mapping[str, float]) -> list[str]:
+        """What the method itself says about its last metrics."""
+        judge = self.experiment.method.diagnose
+        return judge(metrics) if judge is not None else []
+
     def _features(self, state: TrainState) -> Any:
         """Both splits' features; kept for the other evaluations of the same step."""
         step = int(state.step)
@@ -192,11 +221,12 @@ class Session:
             self._embedded = (step, tuple(evaluation.split(part, embed) for part in self.arrays()))
         return self._embedded[1]
 
-    def evaluate(self, state: TrainState, seconds: float) -> None:
+    def evaluate(self, trained: Trained) -> None:
         """Everything measured after training, and the files that the page is drawn from."""
         started = time.monotonic()
-        experiment = self.experiment
-        results: dict[str, Any] = {"columns": [], "rows": {}, "warnings": []}
+        experiment, state = self.experiment, trained.state
+        warnings = self._judge(trained.metrics)
+        results: dict[str, Any] = {"columns": [], "rows": {}, "warnings": warnings}
         if experiment.evals:
             print("Evaluating ...", flush=True)
             embeds = {
@@ -212,9 +242,9 @@ class Session:
             results = {
                 "columns": table.columns,
                 "rows": table.rows,
-                "warnings": diagnose(table.trained()),
+                "warnings": warnings + diagnose(table.trained()),
             }
             evaluation.write_arrays(self.folder, table.train, table.test, pictures)
         results["classes"] = list(experiment.data.classes)
-        results["seconds"] = {"training": seconds, "evaluation": time.monotonic() - started}
+        results["seconds"] = {"training": trained.seconds, "evaluation": time.monotonic() - started}
         run_folder.write_json(self.folder / "results.json", results)

@@ -82,8 +82,8 @@ def mae(
         raise ValueError(f"expected mask_ratio in (0, 1) and std above 0, got {mask_ratio} and {std}")
 
     def tokens_of(x: Array) -> Tokens:
-        values, positions = jax.vmap(tokenizer)(as_input(x))
-        return Tokens((values - mean) / std, positions)
+        tokens = jax.vmap(tokenizer)(as_input(x))
+        return tokens._replace(values=(tokens.values - mean) / std)
 
     def examples_of(key: PRNGKeyArray, batch: Batch) -> Array:
         x = field(batch, inputs)

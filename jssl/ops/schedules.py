@@ -1,12 +1,14 @@
 """Numbers that change with the step: decays of averaged targets, temperatures, weights."""
 
+from typing import Any
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jssl.core import Schedule
 
 
-def at_step(value: float | Schedule, step: int | Int[Array, ""]) -> float | Float[Array, ""]:
+def at_step(value: float | Schedule, step: int | Int[Array, ""]) -> Any:
     """The number itself, or what the schedule gives at this step."""
     return value(step) if callable(value) else value
 
@@ -24,8 +26,8 @@ def linear(start: float, end: float, steps: int) -> Schedule:
 def cosine(start: float, end: float, steps: int) -> Schedule:
     """From `start` at step 0 along half a cosine to `end` at step `steps`, and `end` from then on.
 
-    `end + (start - end) * (1 + cos(pi * step / steps)) / 2`, as the decay of BYOL's target (Grill et al., 2020,
-    arXiv 2006.07733, section 3.2): `cosine(0.996, 1.0, steps)`.
+    `end + (start - end) * (1 + cos(pi * step / steps)) / 2`: the decay of BYOL's target is
+    `cosine(0.996, 1.0, steps)` (Grill et al., 2020, arXiv 2006.07733, section 3.2).
     """
     _check(steps)
 

@@ -21,7 +21,7 @@ def test_cosine_is_the_formula_of_byol():
 
 def test_a_number_is_its_own_schedule():
     assert ops.at_step(0.5, 3) == 0.5
-    assert float(jax.jit(lambda step: ops.at_step(ops.linear(0, 1, 4), step))(1)) == 0.25
+    assert float(jax.jit(lambda step: ops.at_step(ops.linear(0.0, 1.0, 4), step))(1)) == 0.25
 
 
 def test_no_steps_is_refused():
