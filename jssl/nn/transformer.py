@@ -91,21 +91,26 @@ class Transformer(linen.Module):
     registers: int
     mask_token: bool
     drop_path: float
+    last_blocks: int
     dtype: DTypeLike
 
     @linen.compact
-    def __call__(self, tokens: Tokens, *, train: bool) -> Float[Array, "batch m dim"]:
+    def __call__(self, tokens: Tokens, *, train: bool) -> Float[Array, "batch *blocks m dim"]:
         embed = linen.Dense(
             self.dim, dtype=self.dtype, kernel_init=linen.initializers.xavier_uniform(), name="embed"
         )
         x = self._hide(embed(tokens.values), tokens.masked)
         x = x + sincos(tokens.positions, self.dim).astype(self.dtype)
         x = jnp.concatenate([*self._first(len(x)), x], axis=1)
+        outputs = []
         for index in range(self.depth):
             rate = self.drop_path * index / max(self.depth - 1, 1)
             x = Block(self.heads, self.mlp_ratio, self.gelu, rate, self.dtype, name=f"block{index}")(
                 x, train=train
             )
+            outputs.append(x)
+        if self.last_blocks:
+            return jnp.stack(outputs[-self.last_blocks :], axis=1)
         return linen.LayerNorm(1e-6, self.dtype, name="norm")(x)
 
     def _hide(self, x: Float[Array, "batch n dim"], masked: Bool[Array, "batch n"] | None) -> Array:
@@ -140,6 +145,7 @@ def transformer(
     registers: int = 0,
     mask_token: bool = False,
     drop_path: float = 0.0,
+    last_blocks: int = 0,
     dtype: DTypeLike = jnp.float32,
 ) -> Encoder:
     """A pre-norm transformer over a batch of `Tokens`, to features [batch, n, dim].
@@ -158,6 +164,8 @@ def transformer(
             positions are added.
         drop_path: probability in [0, 1) to leave out a branch of the last block for an example, growing
             linearly from 0 at the first; needs `key` in `apply`.
+        last_blocks: k above 0 gives the outputs of the last k blocks, [batch, k, n, dim], before the last
+            norm, as `methods.data2vec` has them from its teacher. The parameters of `last_blocks=0` fit.
         dtype: of the computation; parameters are float32.
 
     Raises:
@@ -179,6 +187,20 @@ def transformer(
         raise ValueError(
             f"expected drop_path in [0, 1) and registers of 0 or more, got {drop_path} and {registers}"
         )
+    if not 0 <= last_blocks <= depth:
+        raise ValueError(f"expected last_blocks from 0 to the depth of {depth}, got {last_blocks}")
     return adapters.linen(
-        Transformer(dim, depth, heads, mlp_ratio, gelu, cls_token, registers, mask_token, drop_path, dtype)
+        Transformer(
+            dim,
+            depth,
+            heads,
+            mlp_ratio,
+            gelu,
+            cls_token,
+            registers,
+            mask_token,
+            drop_path,
+            last_blocks,
+            dtype,
+        )
     )

@@ -57,6 +57,21 @@ def test_class_token_and_registers_come_first():
     np.testing.assert_allclose(y[:, :3], shuffled[:, :3], atol=1e-5)
 
 
+def test_outputs_of_the_last_blocks():
+    x = tokens(jax.random.key(0))
+    variables = nn.transformer(16, 3, 4).init(jax.random.key(1), x)
+    features, _ = apply(nn.transformer(16, 3, 4), variables, x)
+    outputs, _ = apply(nn.transformer(16, 3, 4, last_blocks=2), variables, x)
+    assert outputs.shape == (2, 2, 6, 16)
+    last = jax.nn.standardize(outputs[:, -1], epsilon=1e-6)
+    np.testing.assert_allclose(last, features, atol=1e-5)
+    shallow = variables._replace(params={k: v for k, v in variables.params.items() if k != "block2"})
+    second, _ = apply(nn.transformer(16, 2, 4, last_blocks=1), shallow, x)
+    np.testing.assert_allclose(outputs[:, 0], second[:, 0], atol=1e-5)
+    with pytest.raises(ValueError, match="last_blocks"):
+        nn.transformer(16, 3, 4, last_blocks=4)
+
+
 def test_masked_tokens_are_hidden():
     """What a masked token holds changes nothing, where it lies does; one that isn't masked is seen."""
     x = tokens(jax.random.key(0))._replace(masked=jnp.zeros((2, 6), bool).at[:, 1].set(True))
