@@ -5,10 +5,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, Scalar, Shaped
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Scalar, Shaped
 
 from jssl import ops
-from jssl.core import Batch, Encoder, Transform, Tree, Variables, example_keys
+from jssl.core import Batch, Encoder, Schedule, Transform, Tree, Variables, example_keys
 from jssl.pretext.image import to_float
 
 
@@ -53,6 +53,27 @@ def encode_views(
         h, stats = encoder.apply(own, merge_views(same_size), train=True, key=own_key)
         features.append(split_views(h, same_size.shape[1]))
     return jnp.concatenate(features, axis=1), stats
+
+
+def check_two_views(views: Any) -> None:
+    """Two views of each example: [batch, 2, ...]."""
+    if isinstance(views, tuple) or views.ndim < 3 or views.shape[1] != 2:
+        raise ValueError(
+            "expected an augment that makes two views [2, ...] of one example, got "
+            f"{jax.tree.map(lambda view: view.shape[1:], views)}: wrap it in pretext.two_views"
+        )
+
+
+def start_target(variables: Variables, *names: str) -> Variables:
+    """An averaged target before the first step: the named parts of a chain, in arrays of its own."""
+    params, stats = ({name: part[name] for name in names} for part in variables)
+    return Variables(*jax.tree.map(jnp.copy, (params, stats)))
+
+
+def move_target(target: Variables, params: Tree, decay: float | Schedule, step: Int[Array, ""]) -> Variables:
+    """The target after a step: its parameters have moved towards those of the same names in `params`."""
+    online = {name: params[name] for name in target.params}
+    return target._replace(params=ops.ema(target.params, online, decay=ops.at_step(decay, step)))
 
 
 def zeros_of(function: Any, *arguments: Any) -> Any:

@@ -7,7 +7,16 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Scalar
 
 from jssl import losses, nn
 from jssl.core import Batch, Encoder, Method, Metrics, Transform, Tree, Variables
-from jssl.methods.parts import augmented, embed_with, field, merge_views, split_views, spread, zeros_of
+from jssl.methods.parts import (
+    augmented,
+    check_two_views,
+    embed_with,
+    field,
+    merge_views,
+    split_views,
+    spread,
+    zeros_of,
+)
 
 
 class SimCLRState(NamedTuple):
@@ -51,11 +60,7 @@ def simclr(
 
     def init(key: PRNGKeyArray, batch: Batch) -> tuple[Tree, SimCLRState]:
         views = zeros_of(views_of, key, batch)
-        if views.ndim < 3 or views.shape[1] != 2:
-            raise ValueError(
-                f"expected an augment that makes two views [2, ...] of one example, got {views.shape[1:]}: "
-                "wrap it in pretext.two_views"
-            )
+        check_two_views(views)
         params, stats = network.init(key, merge_views(views))
         return params, SimCLRState(stats)
 
