@@ -1,15 +1,39 @@
 """Losses: plain functions of arrays, each like its paper's equation, computed in float32."""
 
+from jssl.losses.classification import classification, classification_accuracy
 from jssl.losses.clustering import swav, swav_codes
-from jssl.losses.contrastive import contrastive_accuracy, info_nce, nt_xent
-from jssl.losses.reconstruction import masked_reconstruction, normalize_patches
+from jssl.losses.contrastive import contrastive_accuracy, dcl, info_nce, nt_xent
+from jssl.losses.dino import dino, dino_center, dino_targets, ibot
+from jssl.losses.koleo import koleo
+from jssl.losses.msn import msn, msn_targets
+from jssl.losses.queued import moco, nnclr
+from jssl.losses.reconstruction import masked_l1, masked_reconstruction, mean_squared_error, normalize_patches
+from jssl.losses.regression import cosine_regression, negative_cosine
+from jssl.losses.smooth import smooth_l1
 
 __all__ = [
+    "classification",
+    "classification_accuracy",
     "contrastive_accuracy",
+    "cosine_regression",
+    "dcl",
+    "dino",
+    "dino_center",
+    "dino_targets",
+    "ibot",
     "info_nce",
+    "koleo",
+    "masked_l1",
     "masked_reconstruction",
+    "mean_squared_error",
+    "moco",
+    "msn",
+    "msn_targets",
+    "negative_cosine",
+    "nnclr",
     "normalize_patches",
     "nt_xent",
+    "smooth_l1",
     "swav",
     "swav_codes",
 ]

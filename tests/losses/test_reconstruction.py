@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jssl import losses
+from tests.losses import predictive
 from tests.losses.golden import TOLERANCE, cases
 from tests.ops.across_devices import assert_same_across_devices
 
@@ -110,3 +111,46 @@ def test_shapes_must_fit():
 def test_a_patch_of_one_value_has_no_variance():
     with pytest.raises(ValueError, match="at least 2 values"):
         losses.normalize_patches(jnp.ones((3, 1)))
+
+
+@pytest.mark.parametrize("name", predictive.cases("masked_l1"))
+def test_masked_l1_equals_transformers(name):
+    """Which adds 1e-5 to the number of masked pixels."""
+    predictive.assert_golden(
+        losses.masked_l1,
+        name,
+        predictive.cases("masked_l1")[name],
+        ("prediction", "target", "mask"),
+        tolerances={"float32": 3e-6, "float64": 1e-6},
+    )
+
+
+def test_masked_l1_equals_explicit_loops():
+    prediction, target, mask = example()
+    difference = np.abs(np.asarray(prediction, np.float64) - np.asarray(target, np.float64))
+    expected = sum(difference[i, j].sum() for i, j in np.argwhere(mask)) / (4 * mask.sum())
+    np.testing.assert_allclose(losses.masked_l1(prediction, target, mask), expected, rtol=1e-5)
+    assert losses.masked_l1(prediction.astype(jnp.bfloat16), target, mask).dtype == jnp.float32
+
+
+def test_other_losses_are_the_same_across_devices():
+    x, target, mask = example(batch=8)
+
+    def absolute(weights, x, target, mask, axis_name):
+        return losses.masked_l1(x @ weights, target, mask, axis_name=axis_name)
+
+    def squared(weights, x, target, axis_name):
+        return losses.mean_squared_error(x @ weights, target, axis_name=axis_name)
+
+    assert_same_across_devices(absolute, jnp.eye(4), x, target, mask)
+    assert_same_across_devices(squared, jnp.eye(4), x, target)
+
+
+def test_mean_squared_error():
+    prediction, target, _ = example()
+    expected = np.mean((np.asarray(prediction, np.float64) - np.asarray(target, np.float64)) ** 2)
+    np.testing.assert_allclose(losses.mean_squared_error(prediction, target), expected, rtol=1e-5)
+    low = losses.mean_squared_error(prediction.astype(jnp.bfloat16), target.astype(jnp.bfloat16))
+    assert low.dtype == jnp.float32
+    with pytest.raises(ValueError, match="one shape"):
+        inspect.unwrap(losses.mean_squared_error)(prediction, target[:1])
