@@ -7,15 +7,17 @@ from jssl.core import Tokenizer, Tokens
 from jssl.pretext.image import to_float
 
 
-def patches(size: int) -> Tokenizer:
+def patches(size: int, *, relative: bool = False) -> Tokenizer:
     """A tokenizer of one image into square patches, row by row.
 
     Args:
         size: of a patch, in pixels; height and width of the image must be multiples of it.
+        relative: give positions as shares of the image, which learned positions (`nn.Grid`) need.
 
     Returns:
         `image -> Tokens` for one image [height, width, channels] (uint8, or float in [0, 1]): values
-        [n, size * size * channels] in [0, 1], and positions [n, 2], row and column in units of patches.
+        [n, size * size * channels] in [0, 1], and positions [n, 2], row and column in units of patches; with
+        `relative`, positions [n, 4] in [0, 1]: the centre's row and column, the patch's height and width.
 
     Reference: Dosovitskiy et al., 2020, arXiv 2010.11929, section 3.1.
     """
@@ -32,6 +34,9 @@ def patches(size: int) -> Tokenizer:
         values = to_float(image).reshape(rows, size, columns, size, channels).transpose(0, 2, 1, 3, 4)
         row, column = jnp.meshgrid(jnp.arange(rows), jnp.arange(columns), indexing="ij")
         positions = jnp.stack([row.reshape(-1), column.reshape(-1)], axis=-1).astype(jnp.float32)
+        if relative:
+            share = jnp.asarray([[1 / rows, 1 / columns]])
+            positions = jnp.concatenate([(positions + 0.5) * share, jnp.tile(share, (len(positions), 1))], 1)
         return Tokens(values.reshape(rows * columns, size * size * channels), positions)
 
     return tokenize

@@ -1,8 +1,7 @@
 """Transformer over tokens, whatever they were cut from."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from flax import linen
 from jax.typing import DTypeLike
@@ -10,73 +9,67 @@ from jaxtyping import Array, Bool, Float
 
 from jssl.core import Encoder, Tokens
 from jssl.nn import adapters
+from jssl.nn.attention import Attend, SelfAttention, attend
+from jssl.nn.positions import Grid, grid_positions, sincos
 
 Gelu = Literal["tanh", "erf"]
 
 
-def sincos(positions: Float[Array, "*batch n k"], dim: int) -> Float[Array, "*batch n {dim}"]:
-    """Fixed embedding of positions with any number `k` of coordinates.
-
-    Each coordinate fills `dim // k` entries with sines and cosines of `position / 10000**(i / half)` for
-    i = 0 .. half - 1, sines first; what is left over, when `dim` is no multiple of `2 k`, stays 0.
-
-    Reference: Vaswani et al., 2017, arXiv 1706.03762, section 3.5; for two coordinates: He et al., 2021,
-    arXiv 2111.06377, appendix A.1.
-    """
-    *batch, _, k = positions.shape
-    half = dim // (2 * k)
-    frequency = 10_000.0 ** (-jnp.arange(half, dtype=jnp.float32) / half)
-    angle = positions[..., None] * frequency.reshape((1,) * positions.ndim + (half,))
-    embedding = jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1).reshape(*batch, -1, 2 * half * k)
-    return jnp.pad(embedding, [(0, 0)] * (len(batch) + 1) + [(0, dim - 2 * half * k)])
-
-
-class Attention(linen.Module):
-    """Multi-head self-attention: softmax(q k' / sqrt(d)) v, with the softmax in float32."""
+class BlockOptions(NamedTuple):
+    """What all blocks of a transformer share."""
 
     heads: int
+    mlp_ratio: float
+    gelu: str
+    swiglu: bool
+    qkv_bias: bool
+    layer_scale: float | None
+    epsilon: float
+    attend: Attend
     dtype: DTypeLike
-
-    @linen.compact
-    def __call__(self, x: Float[Array, "batch n dim"]) -> Float[Array, "batch n dim"]:
-        batch, n, dim = x.shape
-        dense = linen.Dense(
-            3 * dim, dtype=self.dtype, kernel_init=linen.initializers.xavier_uniform(), name="qkv"
-        )
-        # In this layout each product is one batched matmul: on a CPU 1.6 times as fast as [b, n, heads, d].
-        q, k, v = dense(x).reshape(batch, n, 3, self.heads, dim // self.heads).transpose(2, 0, 3, 1, 4)
-        logits = jnp.einsum("bhnd,bhmd->bhnm", q * q.shape[-1] ** -0.5, k, preferred_element_type=jnp.float32)
-        weights = jax.nn.softmax(logits, axis=-1).astype(self.dtype)
-        out = jnp.einsum("bhnm,bhmd->bhnd", weights, v).transpose(0, 2, 1, 3).reshape(batch, n, dim)
-        return linen.Dense(
-            dim, dtype=self.dtype, kernel_init=linen.initializers.xavier_uniform(), name="out"
-        )(out)
 
 
 class Block(linen.Module):
     """Pre-norm block: x + attention(norm(x)), then x + mlp(norm(x))."""
 
-    heads: int
-    mlp_ratio: float
-    gelu: str
+    options: BlockOptions
     drop_path: float
-    dtype: DTypeLike
+    train: bool
 
     @linen.compact
-    def __call__(self, x: Float[Array, "batch n dim"], *, train: bool) -> Float[Array, "batch n dim"]:
-        dim = x.shape[-1]
-        y = linen.LayerNorm(1e-6, self.dtype, name="norm1")(x)
-        x = x + self._drop(Attention(self.heads, self.dtype, name="attention")(y), train)
-        y = linen.LayerNorm(1e-6, self.dtype, name="norm2")(x)
-        y = self._dense(int(dim * self.mlp_ratio), "mlp1")(y)
-        y = self._dense(dim, "mlp2")(linen.gelu(y, approximate=self.gelu == "tanh"))
-        return x + self._drop(y, train)
+    def __call__(self, x: Float[Array, "batch n dim"]) -> Float[Array, "batch n dim"]:
+        options = self.options
+        attention = SelfAttention(
+            options.heads, options.qkv_bias, options.attend, options.dtype, name="attention"
+        )
+        x = x + self._branch(attention(self._norm(x, "norm1")), "scale1")
+        return x + self._branch(self._mlp(self._norm(x, "norm2")), "scale2")
+
+    def _norm(self, x: Array, name: str) -> Array:
+        return linen.LayerNorm(self.options.epsilon, self.options.dtype, name=name)(x)
+
+    def _mlp(self, x: Array) -> Array:
+        dim, hidden = x.shape[-1], int(x.shape[-1] * self.options.mlp_ratio)
+        if not self.options.swiglu:
+            y = linen.gelu(self._dense(hidden, "mlp1")(x), approximate=self.options.gelu == "tanh")
+            return self._dense(dim, "mlp2")(y)
+        gate, y = jnp.split(self._dense(2 * swiglu_size(hidden), "mlp1")(x), 2, axis=-1)
+        return self._dense(dim, "mlp2")(linen.silu(gate) * y)
 
     def _dense(self, size: int, name: str) -> linen.Dense:
-        return linen.Dense(size, dtype=self.dtype, kernel_init=linen.initializers.xavier_uniform(), name=name)
+        init = linen.initializers.xavier_uniform()
+        return linen.Dense(size, dtype=self.options.dtype, kernel_init=init, name=name)
 
-    def _drop(self, y: Array, train: bool) -> Array:
-        return linen.Dropout(self.drop_path, broadcast_dims=(1, 2))(y, deterministic=not train)
+    def _branch(self, y: Array, name: str) -> Array:
+        if self.options.layer_scale is not None:
+            scale = self.param(name, linen.initializers.constant(self.options.layer_scale), y.shape[-1:])
+            y = y * scale.astype(y.dtype).reshape(1, 1, -1)
+        return linen.Dropout(self.drop_path, broadcast_dims=(1, 2))(y, deterministic=not self.train)
+
+
+def swiglu_size(hidden: int) -> int:
+    """Two thirds of the size that a plain hidden layer has, rounded up to a multiple of 8."""
+    return (hidden * 2 // 3 + 7) // 8 * 8
 
 
 class Transformer(linen.Module):
@@ -84,34 +77,34 @@ class Transformer(linen.Module):
 
     dim: int
     depth: int
-    heads: int
-    mlp_ratio: float
-    gelu: str
+    block: BlockOptions
+    positions: Grid | None
     cls_token: bool
     registers: int
     mask_token: bool
     drop_path: float
     last_blocks: int
-    dtype: DTypeLike
+    remat: bool
 
     @linen.compact
     def __call__(self, tokens: Tokens, *, train: bool) -> Float[Array, "batch *blocks m dim"]:
         embed = linen.Dense(
-            self.dim, dtype=self.dtype, kernel_init=linen.initializers.xavier_uniform(), name="embed"
+            self.dim,
+            dtype=self.block.dtype,
+            kernel_init=linen.initializers.xavier_uniform(),
+            name="embed",
         )
         x = self._hide(embed(tokens.values), tokens.masked)
-        x = x + sincos(tokens.positions, self.dim).astype(self.dtype)
-        x = jnp.concatenate([*self._first(len(x)), x], axis=1)
+        x = jnp.concatenate([*self._first(len(x)), x + self._place(tokens.positions)], axis=1)
+        block = linen.remat(Block) if self.remat else Block
         outputs = []
         for index in range(self.depth):
             rate = self.drop_path * index / max(self.depth - 1, 1)
-            x = Block(self.heads, self.mlp_ratio, self.gelu, rate, self.dtype, name=f"block{index}")(
-                x, train=train
-            )
+            x = block(self.block, rate, train, name=f"block{index}")(x)
             outputs.append(x)
         if self.last_blocks:
             return jnp.stack(outputs[-self.last_blocks :], axis=1)
-        return linen.LayerNorm(1e-6, self.dtype, name="norm")(x)
+        return linen.LayerNorm(self.block.epsilon, self.block.dtype, name="norm")(x)
 
     def _hide(self, x: Float[Array, "batch n dim"], masked: Bool[Array, "batch n"] | None) -> Array:
         """A learned vector in place of the embeddings of masked tokens."""
@@ -121,17 +114,29 @@ class Transformer(linen.Module):
                     "got tokens of which some are masked, expected masked=None: use mask_token=True"
                 )
             return x
-        vector = self.param("mask_token", linen.initializers.normal(0.02), (1, 1, self.dim))
+        vector = self._vectors("mask_token", 1)
         return x if masked is None else jnp.where(masked[..., None], vector.astype(x.dtype), x)
 
+    def _place(self, positions: Float[Array, "batch n k"]) -> Float[Array, "batch n dim"]:
+        if self.positions is None:
+            return sincos(positions, self.dim).astype(self.block.dtype)
+        shape = (*self.positions.sizes, self.dim)
+        table = self.param("positions", linen.initializers.normal(0.02), shape)
+        return grid_positions(table, positions, self.positions).astype(self.block.dtype)
+
     def _first(self, batch: int) -> list[Float[Array, "batch m dim"]]:
-        """The class token and the registers, which have no position."""
+        """The class token, with its learned position if there is one, and the registers, which have none."""
         found = []
         for name, num in (("cls", int(self.cls_token)), ("registers", self.registers)):
             if num:
-                vectors = self.param(name, linen.initializers.normal(0.02), (1, num, self.dim))
-                found.append(jnp.broadcast_to(vectors.astype(self.dtype), (batch, num, self.dim)))
+                vectors = self._vectors(name, num)
+                if name == "cls" and self.positions is not None and self.positions.cls:
+                    vectors = vectors + self._vectors("cls_position", 1)
+                found.append(jnp.broadcast_to(vectors.astype(self.block.dtype), (batch, num, self.dim)))
         return found
+
+    def _vectors(self, name: str, num: int) -> Float[Array, "1 {num} {self.dim}"]:
+        return self.param(name, linen.initializers.normal(0.02), (1, num, self.dim))
 
 
 def transformer(
@@ -141,11 +146,18 @@ def transformer(
     *,
     mlp_ratio: float = 4.0,
     gelu: Gelu = "tanh",
+    swiglu: bool = False,
+    qkv_bias: bool = True,
+    layer_scale: float | None = None,
+    epsilon: float = 1e-6,
+    positions: Grid | None = None,
     cls_token: bool = False,
     registers: int = 0,
     mask_token: bool = False,
     drop_path: float = 0.0,
     last_blocks: int = 0,
+    attention: Attend = attend,
+    remat: bool = False,
     dtype: DTypeLike = jnp.float32,
 ) -> Encoder:
     """A pre-norm transformer over a batch of `Tokens`, to features [batch, n, dim].
@@ -158,6 +170,11 @@ def transformer(
         heads: of the attention.
         mlp_ratio: width of the hidden layer of a block, in units of `dim`.
         gelu: "tanh", the fast approximation, or "erf", the exact form that PyTorch's ViTs use.
+        swiglu: `(silu(x W_1) * x W_2) W_3` in place of GELU, two thirds as wide so that it costs the same.
+        qkv_bias: biases of queries, keys and values.
+        layer_scale: start of a learned scale of each branch's channels, as 1e-5; None: no scale.
+        epsilon: of the layer norms.
+        positions: None: fixed sines and cosines of the tokens' positions; `Grid((14, 14))`: learned ones.
         cls_token: put one learned token before the others.
         registers: number of further learned tokens, after the class token and before the others.
         mask_token: have a learned vector that replaces the embeddings of tokens with `Tokens.masked`, before
@@ -166,15 +183,20 @@ def transformer(
             linearly from 0 at the first; needs `key` in `apply`.
         last_blocks: k above 0 gives the outputs of the last k blocks, [batch, k, n, dim], before the last
             norm, as `methods.data2vec` has them from its teacher. The parameters of `last_blocks=0` fit.
+        attention: `(q, k, v) -> out`, all [batch, n, heads, d], as `nn.attend` or, for long sequences on an
+            NVIDIA GPU, `partial(jax.nn.dot_product_attention, implementation="cudnn")`.
+        remat: compute each block again in the backward pass: memory for one block, a third more time.
         dtype: of the computation; parameters are float32.
 
     Raises:
-        ValueError: for sizes that don't fit together; in `apply`, for masked tokens without `mask_token`.
+        ValueError: for sizes that don't fit together; in `apply`, for masked tokens without `mask_token`, and
+            for learned positions of tokens that don't say where they lie relative to the example.
 
-    Deviation: positions are fixed sines and cosines of any number of coordinates, none is learned.
+    Deviation: positions are fixed by default, where the paper learns them.
 
     Reference: Dosovitskiy et al., 2020, arXiv 2010.11929, equations 1-4; stochastic depth: Huang et al.,
-    2016, arXiv 1603.09382; registers: Darcet et al., 2023, arXiv 2309.16588; mask vector: Zhou et al., 2021,
+    2016, arXiv 1603.09382; layer scale: Touvron et al., 2021, arXiv 2103.17239; SwiGLU: Shazeer, 2020,
+    arXiv 2002.05202; registers: Darcet et al., 2023, arXiv 2309.16588; mask vector: Zhou et al., 2021,
     arXiv 2111.07832, section 3.
     """
     if min(dim, depth, heads) < 1 or dim % heads:
@@ -189,18 +211,11 @@ def transformer(
         )
     if not 0 <= last_blocks <= depth:
         raise ValueError(f"expected last_blocks from 0 to the depth of {depth}, got {last_blocks}")
+    if positions is not None:
+        positions.check()
+    block = BlockOptions(heads, mlp_ratio, gelu, swiglu, qkv_bias, layer_scale, epsilon, attention, dtype)
     return adapters.linen(
         Transformer(
-            dim,
-            depth,
-            heads,
-            mlp_ratio,
-            gelu,
-            cls_token,
-            registers,
-            mask_token,
-            drop_path,
-            last_blocks,
-            dtype,
+            dim, depth, block, positions, cls_token, registers, mask_token, drop_path, last_blocks, remat
         )
     )

@@ -1,14 +1,26 @@
 """Vision transformer: a tokenizer, a transformer over its tokens, and a pool."""
 
+from types import MappingProxyType
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jssl.core import Encoder, Tokenizer, Tree, Variables
-from jssl.nn.transformer import Gelu, transformer
+from jssl.nn.transformer import transformer
+
+VIT_SIZES = MappingProxyType(
+    {
+        "tiny": (192, 12, 3),
+        "small": (384, 12, 6),
+        "base": (768, 12, 12),
+        "large": (1024, 24, 16),
+        "huge": (1280, 32, 16),
+        "giant": (1536, 40, 24),
+    }
+)
+"""Width, depth and heads of the published sizes: `vit(patches(16), *VIT_SIZES["small"])` is ViT-S/16."""
 
 
 def vit(
@@ -18,16 +30,16 @@ def vit(
     heads: int,
     *,
     pool: Literal["mean", "cls", "flatten"] = "mean",
-    mlp_ratio: float = 4.0,
-    gelu: Gelu = "tanh",
-    drop_path: float = 0.0,
-    dtype: DTypeLike = jnp.float32,
+    cls_token: bool | None = None,
+    registers: int = 0,
+    **options: Any,
 ) -> Encoder:
     """A transformer with one feature vector for each example: a batch of examples to [batch, dim].
 
-    Images of any size that the tokenizer cuts are taken by the same parameters, since positions are fixed
-    functions of the coordinates; with pool="mean" they are those of `nn.transformer`, such as MAE's encoder.
-    ViT-S/16 is `vit(patches(16), 384, 12, 6)`, ViT-B/16 is `vit(patches(16), 768, 12, 12)`.
+    Images of any size that the tokenizer cuts are taken by the same parameters, which are those of
+    `nn.transformer` with the same options, such as MAE's encoder. ViT-S/16 is
+    `vit(patches(16), *VIT_SIZES["small"])`; with learned positions, too:
+    `vit(patches(16, relative=True), *VIT_SIZES["small"], positions=Grid((14, 14)))`.
 
     Args:
         tokenizer: of one example, as `nn.patches(16)`.
@@ -35,26 +47,24 @@ def vit(
         depth: number of blocks.
         heads: of the attention.
         pool: "mean" of the tokens' features, the features of a learned "cls" token, or "flatten": all tokens'
-            features side by side, for small examples of one size.
-        mlp_ratio: see `transformer`, as for the rest.
-        gelu: "tanh" or "erf".
-        drop_path: stochastic depth of the last block.
-        dtype: of the computation; the result is float32.
+            features side by side, for small examples of one size. "mean" and "flatten" leave the class token
+            and the registers out.
+        cls_token: None: where the pool is "cls".
+        registers: see `transformer`.
+        options: the other options of `transformer`. The result is float32 whatever the `dtype`.
 
-    Reference: Dosovitskiy et al., 2020, arXiv 2010.11929.
+    Raises:
+        ValueError: for an unknown pool, or one of a class token that isn't there.
+
+    Reference: Dosovitskiy et al., 2020, arXiv 2010.11929, table 1; ViT-S: Touvron et al., 2020,
+    arXiv 2012.12877, table 1; giant: Oquab et al., 2023, arXiv 2304.07193, table 17.
     """
     if pool not in ("mean", "cls", "flatten"):
         raise ValueError(f"expected pool='mean', 'cls' or 'flatten', got {pool!r}")
-    blocks = transformer(
-        dim,
-        depth,
-        heads,
-        mlp_ratio=mlp_ratio,
-        gelu=gelu,
-        cls_token=pool == "cls",
-        drop_path=drop_path,
-        dtype=dtype,
-    )
+    cls_token = pool == "cls" if cls_token is None else cls_token
+    if pool == "cls" and not cls_token:
+        raise ValueError("pool='cls' needs the class token: leave cls_token=None, or pool='mean'")
+    blocks = transformer(dim, depth, heads, cls_token=cls_token, registers=registers, **options)
 
     def init(key: PRNGKeyArray, x: Any) -> Variables:
         return blocks.init(key, jax.vmap(tokenizer)(x))
@@ -63,7 +73,9 @@ def vit(
         variables: Variables, x: Any, *, train: bool, key: PRNGKeyArray | None = None
     ) -> tuple[Any, Tree]:
         features, stats = blocks.apply(variables, jax.vmap(tokenizer)(x), train=train, key=key)
-        return features[:, 0].astype(jnp.float32) if pool == "cls" else pool_tokens(features, pool), stats
+        if pool == "cls":
+            return features[:, 0].astype(jnp.float32), stats
+        return pool_tokens(features[:, int(cls_token) + registers :], pool), stats
 
     return Encoder(init, apply)
 

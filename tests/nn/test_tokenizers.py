@@ -36,3 +36,10 @@ def test_wrong_sizes():
         nn.patches(0)
     with pytest.raises(ValueError, match="divisible by 4"):
         nn.patches(4)(jnp.zeros((6, 8, 1)))
+
+
+def test_relative_positions():
+    tokens = nn.patches(2, relative=True)(jnp.zeros((4, 8, 1)))
+    assert tokens.positions.shape == (8, 4)
+    np.testing.assert_allclose(tokens.positions[0], [0.25, 0.125, 0.5, 0.25])
+    np.testing.assert_allclose(tokens.positions[7], [0.75, 0.875, 0.5, 0.25])

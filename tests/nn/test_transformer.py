@@ -142,7 +142,75 @@ def test_vit_pools():
 
 
 @pytest.mark.parametrize(
-    "options", [{"heads": 3}, {"depth": 0}, {"gelu": "fast"}, {"drop_path": 1.0}, {"registers": -1}]
+    ("size", "published"), [("tiny", 5_524_416), ("small", 21_665_664), ("base", 85_798_656)]
+)
+def test_published_parameter_counts(size, published):
+    """Those of timm's vit_*_patch16_224 without their heads, learned positions included."""
+    encoder = nn.vit(
+        nn.patches(16, relative=True), *nn.VIT_SIZES[size], pool="cls", positions=nn.Grid((14, 14))
+    )
+    variables = jax.eval_shape(lambda key: encoder.init(key, jnp.zeros((1, 32, 32, 3))), jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables.params)) == published
+
+
+def test_pools_leave_class_token_and_registers_out():
+    images = jax.random.uniform(jax.random.key(0), (2, 8, 8, 3))
+    blocks = nn.transformer(16, 1, 2, cls_token=True, registers=2)
+    variables = blocks.init(jax.random.key(1), jax.vmap(nn.patches(4))(images))
+    features, _ = apply(blocks, variables, jax.vmap(nn.patches(4))(images))
+    for pool, expected in (
+        ("mean", features[:, 3:].mean(1)),
+        ("flatten", features[:, 3:].reshape(2, -1)),
+        ("cls", features[:, 0]),
+    ):
+        encoder = nn.vit(nn.patches(4), 16, 1, 2, pool=pool, cls_token=True, registers=2)
+        np.testing.assert_allclose(apply(encoder, variables, images)[0], expected, atol=1e-5)
+    with pytest.raises(ValueError, match="class token"):
+        nn.vit(nn.patches(4), 16, 1, 2, pool="cls", cls_token=False)
+
+
+def test_remat_changes_nothing():
+    x = tokens(jax.random.key(0))
+    plain, remat = (nn.transformer(16, 2, 4, drop_path=0.5, remat=remat) for remat in (False, True))
+    variables = plain.init(jax.random.key(1), x)
+
+    def gradient(encoder):
+        def loss(params):
+            own = variables._replace(params=params)
+            return encoder.apply(own, x, train=True, key=jax.random.key(2))[0][..., 0].std()
+
+        return jax.jit(jax.grad(loss))
+
+    expected, found = gradient(plain)(variables.params), gradient(remat)(variables.params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), expected, found)
+    assert "remat" in str(jax.make_jaxpr(gradient(remat))(variables.params))
+
+
+def test_layer_scale_swiglu_and_no_bias():
+    x = tokens(jax.random.key(0))
+    encoder = nn.transformer(16, 1, 4, layer_scale=0.0, swiglu=True, qkv_bias=False, dtype=jnp.bfloat16)
+    variables = encoder.init(jax.random.key(1), x)
+    block = variables.params["block0"]
+    assert block["mlp1"]["kernel"].shape == (16, 2 * 48)  # 2/3 of 64, rounded up to a multiple of 8
+    assert set(block["attention"]["qkv"]) == {"kernel"}
+    y, _ = apply(encoder, variables, x)
+    moved = jax.tree.map(jnp.copy, variables)
+    moved.params["block0"]["mlp2"]["bias"] = jnp.ones(16)
+    np.testing.assert_array_equal(y, apply(encoder, moved, x)[0])
+    moved.params["block0"]["scale2"] = jnp.arange(16.0)
+    assert not np.array_equal(y, apply(encoder, moved, x)[0])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"heads": 3},
+        {"depth": 0},
+        {"gelu": "fast"},
+        {"drop_path": 1.0},
+        {"registers": -1},
+        {"positions": nn.Grid((0, 2))},
+    ],
 )
 def test_wrong_arguments(options):
     with pytest.raises((ValueError, TypeError), match=r"expected|gelu"):
