@@ -1,7 +1,8 @@
 """Contrastive losses: an embedding finds its partner among all the others."""
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Scalar
+from jaxtyping import Array, Float, Int, Scalar
 
 from jssl import ops
 from jssl.losses.checks import check_temperature, check_views
@@ -71,16 +72,51 @@ def nt_xent(
 
     Reference: Chen et al. 2020, arXiv:2002.05709, equation 1.
     """
-    check_views(z_a, z_b)
-    # Interleaved, not concatenated: the batch keeps its sharding. The partner of row i is row i ^ 1.
-    z = jnp.stack([z_a, z_b], axis=1).reshape(-1, z_a.shape[1])
-    logits = _similarities(z, z, axis_name, temperature)
-    if logits.shape[1] == 2:
-        raise ValueError("expected at least 2 examples, got a global batch of 1: it has no negatives")
-    own = ops.global_rows(z.shape[0], axis_name)
-    itself = own[:, None] == jnp.arange(logits.shape[1])[None, :]
-    logits = jnp.where(itself, -jnp.inf, logits)
-    return ops.mean(ops.cross_entropy(logits, own ^ 1), axis_name=axis_name)
+    logits, partners = _among_all_others(z_a, z_b, axis_name, temperature)
+    return ops.mean(ops.cross_entropy(logits, partners), axis_name=axis_name)
+
+
+def dcl(
+    z_a: Float[Array, "batch dim"],
+    z_b: Float[Array, "batch dim"],
+    *,
+    temperature: float | Float[Array, ""],
+    sigma: float | None = None,
+    axis_name: str | None = None,
+) -> Scalar:
+    """Decoupled contrastive loss: NT-Xent whose denominator leaves the partner out.
+
+    `l(i, j) = -w_i cos(z_i, z_j) / t + log( sum_{k not in {i, j}} exp(cos(z_i, z_k) / t) )`
+
+    over the positive pairs (i, j), in both orders, with `w_i = 1`; and with `sigma` (DCLW), for the example
+    of the pair, `w = 2 - exp(cos(a, b) / sigma) / mean_n exp(cos(a_n, b_n) / sigma)`, without gradient.
+    Easy positives no longer weaken the gradient of the negatives, so that small batches do.
+
+    Args:
+        z_a: embeddings of one view, `[batch, dim]`; they need not be normalised.
+        z_b: embeddings of the other view; row i is the partner of row i of `z_a`.
+        temperature: above 0; may be a learned scalar.
+        sigma: above 0; of the weights, which turn to the positives that are far apart (0.5 in the paper).
+            None: equal weights.
+        axis_name: axis of `jax.pmap` or `jax.shard_map` over which the batch is split; the negatives are
+            then those of all devices, and gradients follow the convention of `jssl.ops.devices`.
+
+    Returns:
+        Mean over the 2N embeddings, a float32 scalar, which may be negative.
+
+    Raises:
+        ValueError: as `nt_xent`, and for a sigma not above 0.
+
+    Deviation: the mean over all embeddings, where the paper has the sum.
+
+    Reference: Yeh et al. 2021, arXiv:2110.06848, section 3.
+    """
+    logits, partners = _among_all_others(z_a, z_b, axis_name, temperature)
+    is_partner = partners[:, None] == jnp.arange(logits.shape[1])[None, :]
+    positives = jnp.sum(jnp.where(is_partner, logits, 0.0), axis=1)
+    negatives = jax.nn.logsumexp(jnp.where(is_partner, -jnp.inf, logits), axis=1)
+    weights = 1.0 if sigma is None else _far_apart(positives * temperature, sigma, axis_name)
+    return ops.mean(negatives - weights * positives, axis_name=axis_name)
 
 
 def contrastive_accuracy(
@@ -102,3 +138,27 @@ def _similarities(
     check_views(z_a, z_b)
     check_temperature(temperature)
     return ops.cosine_similarity(z_a, ops.gather(z_b, axis_name)) / temperature
+
+
+def _among_all_others(
+    z_a: Array, z_b: Array, axis_name: str | None, temperature: float | Array
+) -> tuple[Float[Array, "rows global_rows"], Int[Array, " rows"]]:
+    """Logits of this device's embeddings against those of all, -inf for themselves; and their partners."""
+    check_views(z_a, z_b)
+    # Interleaved, not concatenated: the batch keeps its sharding. The partner of row i is row i ^ 1.
+    z = jnp.stack([z_a, z_b], axis=1).reshape(-1, z_a.shape[1])
+    logits = _similarities(z, z, axis_name, temperature)
+    if logits.shape[1] == 2:
+        raise ValueError("expected at least 2 examples, got a global batch of 1: it has no negatives")
+    own = ops.global_rows(z.shape[0], axis_name)
+    itself = own[:, None] == jnp.arange(logits.shape[1])[None, :]
+    return jnp.where(itself, -jnp.inf, logits), own ^ 1
+
+
+def _far_apart(cosines: Array, sigma: float, axis_name: str | None) -> Float[Array, " rows"]:
+    """DCLW's weights, of mean 1: above it for positives less alike than the others."""
+    if not sigma > 0:
+        raise ValueError(f"expected sigma above 0, or None for equal weights, got {sigma}")
+    # The factor exp(-1 / sigma) cancels; without it a small sigma would overflow.
+    likeness = jnp.exp((jax.lax.stop_gradient(cosines) - 1) / sigma)
+    return 2 - likeness / ops.mean(likeness, axis_name=axis_name)

@@ -1,4 +1,4 @@
-"""Cases of tests/golden/losses.npz: what the reference implementations compute."""
+"""Cases of tests/golden/*.npz: what the reference implementations compute."""
 
 from functools import cache
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-PATH = Path(__file__).parent.parent / "golden" / "losses.npz"
+FOLDER = Path(__file__).parent.parent / "golden"
 TOLERANCE = {"float32": 3e-6, "float64": 1e-12}
 
 
@@ -20,15 +20,15 @@ class Case(NamedTuple):
 
 
 @cache
-def cases(loss: str) -> list[Case]:
-    """All cases of one loss; a name such as `8x16,temperature=0.1` holds its arguments."""
+def cases(loss: str, file: str = "losses") -> list[Case]:
+    """All cases of one loss in a file; a name such as `8x16,temperature=0.1` holds its arguments."""
     grouped: dict[str, dict[str, np.ndarray]] = {}
-    with np.load(PATH) as stored:
+    with np.load(FOLDER / f"{file}.npz") as stored:
         for key in stored:
             if key.startswith(f"{loss}/"):
                 _, name, field = key.split("/")
                 grouped.setdefault(name, {})[field] = stored[key]
-    assert grouped, f"no case of {loss} in {PATH.name}: run tests/golden/losses.py"
+    assert grouped, f"no case of {loss} in {file}.npz: run the script beside it"
     return [
         Case(name, dict(part.split("=") for part in name.split(",") if "=" in part), arrays)
         for name, arrays in grouped.items()

@@ -10,7 +10,8 @@ from jssl import losses
 from tests.losses.golden import TOLERANCE, cases
 from tests.ops.across_devices import AXIS, assert_same_across_devices, mapped, mesh
 
-LOSSES = {"nt_xent": losses.nt_xent, "info_nce": losses.info_nce}
+LOSSES = {"nt_xent": losses.nt_xent, "info_nce": losses.info_nce, "dcl": losses.dcl}
+GOLDEN = {"dcl": "siamese"}
 each_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
 
 
@@ -28,6 +29,20 @@ def naive_nt_xent(z_a, z_b, temperature):
     return total / (2 * n)
 
 
+def naive_dcl(z_a, z_b, temperature, sigma=None):
+    n, total = len(z_a), 0.0
+    cosines = [naive_cosine(a, b) for a, b in zip(z_a, z_b, strict=True)]
+    z = [*z_a, *z_b]
+    for i in range(2 * n):
+        j = (i + n) % (2 * n)
+        weight = 1.0
+        if sigma is not None:
+            weight = 2 - np.exp(cosines[i % n] / sigma) / np.mean([np.exp(c / sigma) for c in cosines])
+        others = [np.exp(naive_cosine(z[i], z[k]) / temperature) for k in range(2 * n) if k not in (i, j)]
+        total += np.log(sum(others)) - weight * cosines[i % n] / temperature
+    return total / (2 * n)
+
+
 def naive_info_nce(z_a, z_b, temperature):
     total = 0.0
     for i in range(len(z_a)):
@@ -42,7 +57,7 @@ def naive_cosine(x, y):
 
 
 @pytest.mark.parametrize(("batch", "dim", "temperature"), [(2, 1, 1.0), (3, 7, 0.5), (8, 4, 0.1)])
-@pytest.mark.parametrize("naive", [naive_nt_xent, naive_info_nce])
+@pytest.mark.parametrize("naive", [naive_nt_xent, naive_info_nce, naive_dcl])
 def test_equals_explicit_loops(naive, batch, dim, temperature):
     loss = LOSSES[naive.__name__.removeprefix("naive_")]
     z_a, z_b = views(batch, dim)
@@ -54,11 +69,12 @@ def test_equals_explicit_loops(naive, batch, dim, temperature):
 @pytest.mark.parametrize("name", LOSSES)
 def test_equals_reference_implementation(name, dtype):
     with jax.enable_x64(dtype == "float64"):
-        for case in cases(name):
+        for case in cases(name, GOLDEN.get(name, "losses")):
+            sigma = {"sigma": float(case.arguments["sigma"])} if "sigma" in case.arguments else {}
             z = [jnp.asarray(case.arrays[view], dtype) for view in ("z_a", "z_b")]
 
-            def loss(z_a, z_b, temperature=float(case.arguments["temperature"])):
-                return LOSSES[name](z_a, z_b, temperature=temperature)
+            def loss(z_a, z_b, temperature=float(case.arguments["temperature"]), sigma=sigma):
+                return LOSSES[name](z_a, z_b, temperature=temperature, **sigma)
 
             value, gradients = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(*z)
             assert value.dtype == dtype
@@ -73,6 +89,7 @@ def test_equal_embeddings_leave_a_uniform_guess():
     z = jnp.ones((6, 3))
     np.testing.assert_allclose(losses.nt_xent(z, z, temperature=0.1), np.log(2 * 6 - 1), rtol=1e-6)
     np.testing.assert_allclose(losses.info_nce(z, z, temperature=0.1), np.log(6), rtol=1e-6)
+    np.testing.assert_allclose(losses.dcl(z, z, temperature=0.1), np.log(2 * 6 - 2), rtol=1e-6)
 
 
 def test_orthogonal_examples_have_the_closed_form():
@@ -83,6 +100,27 @@ def test_orthogonal_examples_have_the_closed_form():
     np.testing.assert_allclose(
         losses.info_nce(z, z, temperature=t), np.log1p((4 - 1) * np.exp(-1 / t)), rtol=1e-6
     )
+    np.testing.assert_allclose(losses.dcl(z, z, temperature=t), np.log(2 * 4 - 2) - 1 / t, rtol=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.05, 0.5, 10.0])
+def test_weighted_dcl(sigma):
+    z_a, z_b = views(6, 3)
+    expected = naive_dcl(np.asarray(z_a), np.asarray(z_b), 0.2, sigma)
+    np.testing.assert_allclose(losses.dcl(z_a, z_b, temperature=0.2, sigma=sigma), expected, rtol=1e-5)
+
+
+def test_weighted_dcl_across_devices():
+    def loss(weights, a, b, axis_name):
+        return losses.dcl(a @ weights, b @ weights, temperature=0.2, sigma=0.5, axis_name=axis_name)
+
+    assert_same_across_devices(loss, jax.random.normal(jax.random.key(3), (5, 4)), *views(16, 5))
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1.0, float("nan")])
+def test_sigma_must_be_positive(sigma):
+    with pytest.raises(ValueError, match="sigma above 0"):
+        losses.dcl(*views(), temperature=0.2, sigma=sigma)
 
 
 @each_loss
@@ -100,6 +138,8 @@ def test_invariant_to_order_rotation_and_scale(loss):
 def test_symmetry():
     z_a, z_b = views()
     there, back = (losses.nt_xent(*pair, temperature=0.2) for pair in ((z_a, z_b), (z_b, z_a)))
+    np.testing.assert_allclose(there, back, rtol=1e-6)
+    there, back = (losses.dcl(*pair, temperature=0.2) for pair in ((z_a, z_b), (z_b, z_a)))
     np.testing.assert_allclose(there, back, rtol=1e-6)
     there, back = (losses.info_nce(*pair, temperature=0.2) for pair in ((z_a, z_b), (z_b, z_a)))
     assert abs(there - back) > 1e-3
@@ -188,6 +228,7 @@ def test_temperature_must_be_positive(loss, temperature):
         loss(*views(), temperature=temperature)
 
 
-def test_nt_xent_needs_negatives():
+@pytest.mark.parametrize("loss", [losses.nt_xent, losses.dcl])
+def test_negatives_are_needed(loss):
     with pytest.raises(ValueError, match="at least 2 examples"):
-        losses.nt_xent(*views(batch=1), temperature=0.1)
+        loss(*views(batch=1), temperature=0.1)
