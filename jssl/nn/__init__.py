@@ -2,20 +2,28 @@
 
 from jssl.nn.adapters import chain, linen, nnx, normalized, output_like
 from jssl.nn.attention import attend
-from jssl.nn.heads import linear, mlp, prototypes
+from jssl.nn.convnext import convnext, convnext_base, convnext_small, convnext_tiny
+from jssl.nn.heads import dino_head, linear, mlp, prototypes
 from jssl.nn.positions import Grid, sincos
-from jssl.nn.resnet import resnet, resnet18, resnet34, resnet50
+from jssl.nn.resnet import resnet, resnet18, resnet34, resnet50, resnet101, resnet152, resnet200
 from jssl.nn.tokenizers import patches, unpatchify
 from jssl.nn.transformer import transformer
 from jssl.nn.vit import VIT_SIZES, pool_tokens, vit
+from jssl.nn.weights import load_weights, save_weights
 
 __all__ = [
     "VIT_SIZES",
     "Grid",
     "attend",
     "chain",
+    "convnext",
+    "convnext_base",
+    "convnext_small",
+    "convnext_tiny",
+    "dino_head",
     "linear",
     "linen",
+    "load_weights",
     "mlp",
     "nnx",
     "normalized",
@@ -27,6 +35,10 @@ __all__ = [
     "resnet18",
     "resnet34",
     "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnet200",
+    "save_weights",
     "sincos",
     "transformer",
     "unpatchify",

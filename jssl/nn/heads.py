@@ -52,6 +52,47 @@ class Prototypes(linen.Module):
         return jnp.matmul(z.astype(self.dtype), unit, precision=jax.lax.Precision.HIGHEST)
 
 
+class Bottleneck(linen.Module):
+    """Linear layers with GELU between them, and a vector of length 1 at the end."""
+
+    hidden: Sequence[int]
+    bottleneck: int
+    norm: str | None
+    gelu: str
+    dtype: DTypeLike
+
+    @linen.compact
+    def __call__(self, x: Float[Array, "*batch dim"], *, train: bool) -> Float[Array, "*batch out"]:
+        for size in self.hidden:
+            x = self._dense(size, use_bias=self.norm is None)(x)
+            if self.norm == "batch":
+                x = linen.BatchNorm(not train, momentum=0.9, epsilon=1e-5, dtype=self.dtype)(x)
+            x = linen.gelu(x, approximate=self.gelu == "tanh")
+        x = self._dense(self.bottleneck, use_bias=True)(x)
+        return ops.l2_normalize(ops.at_least_float32(x))
+
+    def _dense(self, size: int, use_bias: bool) -> linen.Dense:
+        return linen.Dense(size, use_bias, dtype=self.dtype, kernel_init=linen.initializers.normal(0.02))
+
+
+class WeightNormalized(linen.Module):
+    """Linear layer without bias whose columns have length 1, or a learned length."""
+
+    num: int
+    learned_lengths: bool
+
+    @linen.compact
+    def __call__(self, z: Float[Array, "*batch dim"]) -> Float[Array, "*batch num"]:
+        # PyTorch's initialisation of a linear layer: the length sets how fast Adam turns a column.
+        uniform = linen.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+        kernel = ops.l2_normalize(self.param("kernel", uniform, (z.shape[-1], self.num)), axis=0)
+        scores = jnp.matmul(z, kernel, precision=jax.lax.Precision.HIGHEST)
+        if not self.learned_lengths:
+            return scores
+        lengths = self.param("lengths", linen.initializers.ones, (self.num,))
+        return scores * lengths.reshape((1,) * (scores.ndim - 1) + (-1,))
+
+
 def mlp(
     features: Sequence[int] = (2048, 128),
     *,
@@ -92,6 +133,50 @@ def prototypes(num: int, *, dtype: DTypeLike = jnp.float32) -> Encoder:
     if num < 2:
         raise ValueError(f"expected 2 prototypes or more, got num={num}")
     return adapters.linen(Prototypes(num, dtype))
+
+
+def dino_head(
+    num: int = 65536,
+    *,
+    hidden: Sequence[int] = (2048, 2048),
+    bottleneck: int = 256,
+    norm: Literal["batch"] | None = None,
+    learned_lengths: bool = False,
+    gelu: Literal["tanh", "erf"] = "tanh",
+    dtype: DTypeLike = jnp.float32,
+) -> Encoder:
+    """DINO's head, [*batch, dim] to logits [*batch, num]: cosines of a bottleneck and learned prototypes.
+
+    `logits = (MLP(h) / ||MLP(h)||) @ (C / ||C||)`
+
+    Args:
+        num: of prototypes (65536 for ImageNet, 4096 for CIFAR-10).
+        hidden: sizes of the hidden layers.
+        bottleneck: size of the normalised vector before the prototypes.
+        norm: "batch" after each hidden layer, as for residual networks; None for vision transformers.
+        learned_lengths: learn the length of each prototype too: better but less stable (the published
+            `norm_last_layer=False`), and DINOv2's head.
+        gelu: "tanh", the fast approximation, or "erf", the exact form of the published code.
+        dtype: of the hidden layers; prototypes and logits are float32, as the temperatures magnify errors.
+
+    Returns:
+        An encoder with parameters "mlp" and "prototypes"; the methods freeze the latter at the start.
+
+    Raises:
+        ValueError: for sizes below 1 (2 prototypes), or another norm or GELU.
+
+    Reference: Caron et al., 2021, arXiv 2104.14294, section 3.1, "Network architecture", and appendix C.
+    """
+    if num < 2 or min((bottleneck, *hidden)) < 1:
+        raise ValueError(
+            f"expected 2 prototypes or more and layers of 1 or more, got {num} and {(*hidden, bottleneck)}"
+        )
+    if norm not in ("batch", None) or gelu not in ("tanh", "erf"):
+        raise ValueError(f"expected norm='batch' or None and gelu='tanh' or 'erf', got {norm!r} and {gelu!r}")
+    return adapters.chain(
+        mlp=adapters.linen(Bottleneck(tuple(hidden), bottleneck, norm, gelu, dtype)),
+        prototypes=adapters.linen(WeightNormalized(num, learned_lengths)),
+    )
 
 
 def linear(num: int, *, use_bias: bool = True, dtype: DTypeLike = jnp.float32) -> Encoder:
