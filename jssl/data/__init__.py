@@ -2,6 +2,7 @@
 
 from jssl.data.folder import image_folder
 from jssl.data.images import resize
+from jssl.data.indexed import indexed
 from jssl.data.memory import arrays, cached
 from jssl.data.named import dataset, fashion_mnist
 from jssl.data.pipeline import Loader, loader
@@ -19,6 +20,7 @@ __all__ = [
     "dataset",
     "fashion_mnist",
     "image_folder",
+    "indexed",
     "loader",
     "mapped",
     "resize",

@@ -1,13 +1,26 @@
 """What stands in three places or more: normalisation, averages, queues, codes, the global batch."""
 
+from jssl.ops.agreement import normalized_mutual_information
 from jssl.ops.devices import gather, global_rows, masked_mean, mean
 from jssl.ops.ema import ema
+from jssl.ops.kmeans import (
+    Clusters,
+    KMeans,
+    kmeans,
+    minibatch_kmeans_start,
+    minibatch_kmeans_update,
+    split_empty,
+)
+from jssl.ops.kmeans_start import nearest_centroids
 from jssl.ops.numeric import at_least_float32, cosine_similarity, cross_entropy, l2_normalize
 from jssl.ops.queue import Queue, queue_init, queue_push, queue_valid
 from jssl.ops.schedules import at_step, cosine, linear
 from jssl.ops.sinkhorn import sinkhorn
+from jssl.ops.whitening import pca_whiten
 
 __all__ = [
+    "Clusters",
+    "KMeans",
     "Queue",
     "at_least_float32",
     "at_step",
@@ -17,12 +30,19 @@ __all__ = [
     "ema",
     "gather",
     "global_rows",
+    "kmeans",
     "l2_normalize",
     "linear",
     "masked_mean",
     "mean",
+    "minibatch_kmeans_start",
+    "minibatch_kmeans_update",
+    "nearest_centroids",
+    "normalized_mutual_information",
+    "pca_whiten",
     "queue_init",
     "queue_push",
     "queue_valid",
     "sinkhorn",
+    "split_empty",
 ]
