@@ -20,6 +20,7 @@ from jssl.pretext.image.color import (
     random_solarize,
     solarize,
 )
+from jssl.pretext.image.corrupt import erase_blocks, masking_noise
 from jssl.pretext.image.filters import blur, gaussian_blur
 from jssl.pretext.image.geometry import (
     center_crop,
@@ -34,6 +35,7 @@ from jssl.pretext.image.geometry import (
     rotate,
     vertical_flip,
 )
+from jssl.pretext.image.lab import color_classes, lab_to_rgb, lightness, rgb_to_lab, soft_color_classes
 from jssl.pretext.image.resample import resize, resized_crop
 
 __all__ = [
@@ -43,15 +45,20 @@ __all__ = [
     "adjust_saturation",
     "blur",
     "center_crop",
+    "color_classes",
     "color_jitter",
     "erase",
+    "erase_blocks",
     "flip_horizontal",
     "flip_vertical",
     "gaussian_blur",
     "gaussian_noise",
     "grayscale",
     "horizontal_flip",
+    "lab_to_rgb",
+    "lightness",
     "luminance",
+    "masking_noise",
     "normalize",
     "random_apply",
     "random_crop",
@@ -62,7 +69,9 @@ __all__ = [
     "random_solarize",
     "resize",
     "resized_crop",
+    "rgb_to_lab",
     "rotate",
+    "soft_color_classes",
     "solarize",
     "to_float",
     "vertical_flip",
