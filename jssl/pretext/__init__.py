@@ -3,12 +3,13 @@
 from jssl.pretext import image, masks, views
 from jssl.pretext.compose import compose, deterministic, random_apply
 from jssl.pretext.jigsaw import jigsaw_permutations, jigsaw_tiles
-from jssl.pretext.masks import Mask, block_mask, ibot_mask, random_mask
+from jssl.pretext.masks import BoundedMask, Mask, block_mask, ibot_mask, random_mask
 from jssl.pretext.multiblock import MultiBlock, multiblock_mask
 from jssl.pretext.unit_mask import unit_mask
 from jssl.pretext.views import byol_views, dino_views, multi_crop, simclr_augment, two_views
 
 __all__ = [
+    "BoundedMask",
     "Mask",
     "MultiBlock",
     "block_mask",

@@ -16,6 +16,16 @@ class Mask(NamedTuple):
     masked: Int[Array, " num_masked"]
 
 
+class BoundedMask(NamedTuple):
+    """Which tokens are hidden, a random number of them, and the indices of at most so many.
+
+    index: all hidden tokens, ascending, then as many others as fill the static number.
+    """
+
+    hidden: Bool[Array, " n"]
+    index: Int[Array, " bound"]
+
+
 def num_masked(num_tokens: int, ratio: float) -> int:
     """How many of `num_tokens` a ratio hides: all but floor(num_tokens (1 - ratio)), as MAE.
 
@@ -83,13 +93,61 @@ def block_mask(
             f"block_mask expected ascending positive bounds, got block {block}, aspect {aspect}."
         )
     hidden = num_masked(math.prod(grid), ratio)
-    block_key, rest_key = jax.random.split(key)
-    covered = _random_blocks(block_key, grid, block, aspect, num_blocks).reshape(num_blocks, -1)
-    first_block = jnp.where(jnp.any(covered, axis=0), jnp.argmax(covered, axis=0), num_blocks)
-    row_by_row = jnp.arange(first_block.size) / first_block.size
-    at_random = jax.random.uniform(rest_key, first_block.shape)
-    tie_break = jnp.where(first_block < num_blocks, row_by_row, at_random)
-    return _lowest_masked(first_block + tie_break, hidden)
+    return _lowest_masked(_block_by_block(key, grid, block, aspect, num_blocks), hidden)
+
+
+def ibot_mask(
+    key: PRNGKeyArray,
+    grid: tuple[int, ...],
+    *,
+    ratio: tuple[float, float] = (0.1, 0.5),
+    probability: float = 0.5,
+    smallest: float = 0.08,
+    aspect: tuple[float, float] = (0.3, 1 / 0.3),
+    num_blocks: int = 32,
+) -> BoundedMask:
+    """Hide random blocks of a grid of tokens that cover a random share of it, or, as often, nothing.
+
+    Args:
+        grid: tokens along each axis, for example (14, 14) patches or (200,) frames; tokens in C order.
+        ratio: bounds in [0, 1) of the share hidden, drawn uniformly; its number of tokens is rounded down.
+        probability: that anything is hidden, in [0, 1].
+        smallest: share of the grid that a block covers at least, in (0, 1]; at most it is the share hidden.
+        aspect: bounds of the ratio of a block's sides on the last two axes, drawn log-uniformly.
+        num_blocks: blocks drawn; tokens outside all of them are hidden at random if those don't suffice.
+
+    Returns:
+        BoundedMask of n tokens, of which at most floor(n * ratio[1]) are hidden.
+
+    Raises:
+        ValueError: for an empty grid, bounds that are not ascending, or a ratio that hides no token at all.
+
+    Deviations: the published code draws blocks one by one and takes none that would hide too many; here the
+    last block needed is hidden in part, row by row, and the count is exact. DINOv2 masks exactly half of a
+    batch, with evenly spaced shares; here each example draws its own.
+
+    Reference: Zhou et al. 2021 (iBOT), arXiv:2111.07832, section 3.3 and appendix E.
+    """
+    if not grid or min(grid) < 1:
+        raise ValueError(f"ibot_mask expected a grid of positive sizes, got {grid}.")
+    if not (0 <= ratio[0] <= ratio[1] < 1 and 0 < smallest <= 1 and 0 < aspect[0] <= aspect[1]):
+        raise ValueError(
+            "ibot_mask expected ascending bounds of a ratio in [0, 1), an aspect above 0, smallest in "
+            f"(0, 1], got {ratio}, {aspect} and {smallest}."
+        )
+    # The small term keeps a product such as 10 * 0.7 from falling below its whole number.
+    bound = math.floor(math.prod(grid) * ratio[1] + 1e-4)
+    if bound < 1:
+        raise ValueError(
+            f"ibot_mask expected a ratio that hides some of {math.prod(grid)} tokens, got {ratio}."
+        )
+    coin_key, ratio_key, block_key = jax.random.split(key, 3)
+    share = jax.random.uniform(ratio_key, (), minval=ratio[0], maxval=ratio[1])
+    order = _block_by_block(block_key, grid, (smallest, jnp.maximum(smallest, share)), aspect, num_blocks)
+    count = jnp.minimum(jnp.floor(share * order.size + 1e-4), bound)
+    rank = jnp.argsort(jnp.argsort(order))
+    hidden = (rank < count) & jax.random.bernoulli(coin_key, probability)
+    return BoundedMask(hidden, jnp.argsort(~hidden)[:bound])
 
 
 def as_bool(mask: Mask) -> Bool[Array, " n"]:
@@ -101,6 +159,16 @@ def as_bool(mask: Mask) -> Bool[Array, " n"]:
 def _lowest_masked(scores, count):
     order = jnp.argsort(scores)
     return Mask(visible=jnp.sort(order[count:]), masked=jnp.sort(order[:count]))
+
+
+def _block_by_block(key, grid, block, aspect, num_blocks):
+    """[n] numbers that order tokens by the first random block they lie in; those in none come last."""
+    block_key, rest_key = jax.random.split(key)
+    covered = _random_blocks(block_key, grid, block, aspect, num_blocks).reshape(num_blocks, -1)
+    first_block = jnp.where(jnp.any(covered, axis=0), jnp.argmax(covered, axis=0), num_blocks)
+    row_by_row = jnp.arange(first_block.size) / first_block.size
+    at_random = jax.random.uniform(rest_key, first_block.shape)
+    return first_block + jnp.where(first_block < num_blocks, row_by_row, at_random)
 
 
 def _random_blocks(key, grid, block, aspect, num_blocks):

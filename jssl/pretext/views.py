@@ -109,9 +109,49 @@ def byol_views(size: int | tuple[int, int]) -> Transform:
     return two_views(_byol_augment(size, blur=1.0, solarize=0.0), _byol_augment(size, blur=0.1, solarize=0.2))
 
 
-def _byol_augment(size, blur, solarize):
+def dino_views(
+    size: int | tuple[int, int] = 224,
+    local_size: int | tuple[int, int] = 96,
+    *,
+    num_local: int = 8,
+    scale: tuple[float, float] = (0.4, 1.0),
+    local_scale: tuple[float, float] = (0.05, 0.4),
+) -> Transform:
+    """DINO's multi-crop: BYOL's two views of a large part, and small crops of small parts.
+
+    `(key, x) -> (globals [2, ...], locals [num_local, ...])`. Of the local views one half is blurred.
+
+    Args:
+        size: pixels of the global views.
+        local_size: pixels of the local views.
+        num_local: number of local views, 1 or more.
+        scale: bounds of a global crop's share of the area; iBOT has (0.25, 1), DINOv2 (0.32, 1).
+        local_scale: bounds of a local crop's share; iBOT has (0.05, 0.25), DINOv2 (0.05, 0.32).
+
+    Raises:
+        ValueError: if `num_local` is not positive.
+
+    Reference: Caron et al. 2021, arXiv:2104.14294, section 3.1 and appendix E.
+    """
+    if num_local < 1:
+        raise ValueError(f"dino_views expected at least one local view, got {num_local}.")
+    global_views = two_views(
+        _byol_augment(size, blur=1.0, solarize=0.0, scale=scale),
+        _byol_augment(size, blur=0.1, solarize=0.2, scale=scale),
+    )
+    local = _byol_augment(local_size, blur=0.5, solarize=0.0, scale=local_scale)
+    local_views = _repeated(local, num_local)
+
+    def views(key, x):
+        global_key, local_key = jax.random.split(key)
+        return global_views(global_key, x), local_views(local_key, x)
+
+    return views
+
+
+def _byol_augment(size, blur, solarize, scale=(0.08, 1.0)):
     transforms = [
-        random_resized_crop(size),
+        random_resized_crop(size, scale=scale),
         horizontal_flip(),
         random_apply(color_jitter(brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1), probability=0.8),
         random_grayscale(probability=0.2),

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jssl.pretext import block_mask, random_mask
+from jssl.pretext import block_mask, ibot_mask, random_mask
 from jssl.pretext.masks import as_bool, num_masked
 
 
@@ -100,6 +100,53 @@ def test_one_block_of_the_right_size_is_a_rectangle():
     hidden = np.asarray(as_bool(mask)).reshape(10, 10)
     rows, columns = np.where(hidden)
     assert (np.ptp(rows), np.ptp(columns)) == (4, 4)
+
+
+def test_ibot_hides_a_random_share_or_nothing():
+    def make(key):
+        return ibot_mask(key, (14, 14), ratio=(0.1, 0.5), probability=0.6)
+
+    hidden, index = (np.asarray(x) for x in jax.jit(jax.vmap(make))(keys(2000)))
+    assert hidden.shape == (2000, 196)
+    assert index.shape == (2000, 98)
+    counts = hidden.sum(axis=1)
+    chosen = np.take_along_axis(hidden, index, axis=1)
+    np.testing.assert_array_equal(chosen, np.arange(98)[None] < counts[:, None])
+    assert all(len(set(row)) == 98 for row in index[:50])
+    some = counts[counts > 0]
+    np.testing.assert_allclose(len(some) / 2000, 0.6, atol=0.05)
+    assert some.min() == 19
+    assert some.max() == 97
+    np.testing.assert_allclose(some.mean(), 0.3 * 196, rtol=0.05)
+    np.testing.assert_allclose(hidden.mean(), 0.18, atol=0.01)
+    blocks = hidden[counts > 0].reshape(-1, 14, 14)
+    assert agreement(blocks) > 0.75
+    assert agreement(np.swapaxes(blocks, 1, 2)) > 0.75
+
+
+def test_ibot_hides_at_most_its_upper_bound():
+    """Of 10 tokens 0.7 are 7, though 10 * 0.7 may lie a little below."""
+    hidden, index = jax.vmap(lambda key: ibot_mask(key, (10,), ratio=(0.7, 0.7), probability=1.0))(keys(20))
+    np.testing.assert_array_equal(hidden.sum(axis=1), 7)
+    assert index.shape == (20, 7)
+    assert not ibot_mask(jax.random.key(0), (4, 4), probability=0.0).hidden.any()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"grid": ()},
+        {"grid": (4, 0)},
+        {"ratio": (0.5, 0.1)},
+        {"ratio": (0.1, 1.0)},
+        {"ratio": (0.0, 0.05)},
+        {"smallest": 0.0},
+        {"aspect": (0.0, 1.0)},
+    ],
+)
+def test_ibot_wrong_arguments(wrong):
+    with pytest.raises(ValueError, match="ibot_mask expected"):
+        ibot_mask(jax.random.key(0), **{"grid": (4, 4), **wrong})
 
 
 def test_tokens_beyond_the_blocks_are_hidden_at_random():

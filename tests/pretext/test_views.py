@@ -5,7 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jssl.pretext import byol_views, compose, image, multi_crop, random_apply, simclr_augment, two_views
+from jssl.pretext import (
+    byol_views,
+    compose,
+    dino_views,
+    image,
+    multi_crop,
+    random_apply,
+    simclr_augment,
+    two_views,
+)
 
 X = jax.random.uniform(jax.random.key(0), (12, 16, 3))
 
@@ -43,6 +52,19 @@ def test_multi_crop():
     assert local.shape == (4, 6, 6, 3)
     flat = np.asarray(local.reshape(4, -1))
     assert min(np.abs(flat[i] - flat[j]).max() for i in range(4) for j in range(i)) > 1e-3
+
+
+def test_dino_views():
+    """Of a board of black and white the first global view is always blurred, the second seldom."""
+    board = jnp.broadcast_to((jnp.indices((32, 32)).sum(axis=0) % 2)[..., None], (32, 32, 3)).astype(float)
+    augment = dino_views(32, 16, num_local=3, scale=(1.0, 1.0), local_scale=(0.2, 0.3))
+    large, local = jax.jit(jax.vmap(augment, (0, None)))(jax.random.split(jax.random.key(2), 64), board)
+    assert large.shape == (64, 2, 32, 32, 3)
+    assert local.shape == (64, 3, 16, 16, 3)
+    contrast = np.asarray(jnp.std(large, axis=(2, 3, 4))).mean(axis=0)
+    assert contrast[1] > 1.5 * contrast[0]
+    with pytest.raises(ValueError, match="at least one local view"):
+        dino_views(32, 16, num_local=0)
 
 
 @pytest.mark.parametrize("counts", [{"num_global": 0}, {"num_local": 0}])
