@@ -79,7 +79,7 @@ def mae_fashion_mnist(
         steps=steps,
         batch_size=batch_size,
         seed=seed,
-        evals=evaluations(encoder, every=500),
+        evals=evaluations(encoder, every=1_000),
     )
 
 

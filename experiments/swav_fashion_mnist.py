@@ -29,7 +29,7 @@ from jssl.experiment import Experiment
 def swav_fashion_mnist(
     data_dir: str | None = None,
     seed: int = 0,
-    steps: int = 1_000,
+    steps: int = 3_000,
     batch_size: int = 256,
     learning_rate: float = 5e-3,
     weight_decay: float = 1e-4,
@@ -80,7 +80,7 @@ def swav_fashion_mnist(
         steps=steps,
         batch_size=batch_size,
         seed=seed,
-        evals=evaluations(encoder, every=500),
+        evals=evaluations(encoder, every=1_000),
     )
 
 

@@ -130,7 +130,7 @@ def supervised(
     encoder: Encoder,
     *,
     labels: Sequence[int | None] = (100, 1000, None),
-    num_subsets: int = 5,
+    num_subsets: int | Sequence[int] = 5,
     learning_rate: float | Sequence[float] = Recipe().learning_rate,
     weight_decay: float | Sequence[float] = Recipe().weight_decay,
     steps: int | Sequence[int] = Recipe().steps,
@@ -146,8 +146,9 @@ def supervised(
         encoder: takes the inputs as they are (see `nn.normalized`) and gives [batch, dim].
         labels: how many labelled training examples it is trained on; None: all.
         num_subsets: random class-balanced subsets that each number of labels is averaged over; each is a
-            training of its own, and they are the first of the linear probe's.
-        learning_rate: highest value; this and the next three: one for all budgets, or one for each.
+            training of its own, and they are the first of the linear probe's. This and the next four: one for
+            all budgets, or one for each.
+        learning_rate: highest value.
         weight_decay: of AdamW, on all parameters.
         steps: optimization steps.
         batch_size: examples in a step, at most as many as there are labels.
@@ -156,6 +157,7 @@ def supervised(
     """
     columns = [_each(value, len(labels)) for value in (learning_rate, weight_decay, steps, batch_size)]
     recipes = [Recipe(*values) for values in zip(*columns, strict=True)]
+    subsets_each = _each(num_subsets, len(labels))
     if any(recipe.steps < 1 or recipe.batch_size < 1 for recipe in recipes):
         raise ValueError(f"expected steps and batch sizes of 1 or more, got steps={steps}, {batch_size=}")
 
@@ -166,8 +168,8 @@ def supervised(
         trainer = make_trainer(encoder, num_classes=classes, augment=augment)
         data = jnp.asarray(train_split.inputs), jnp.asarray(train_labels)
         results: dict[str, float] = {}
-        for budget, recipe in zip(labels, recipes, strict=True):
-            subsets = label_subsets(key, train_labels, budget=budget, num=num_subsets)
+        for budget, recipe, num in zip(labels, recipes, subsets_each, strict=True):
+            subsets = label_subsets(key, train_labels, budget=budget, num=num)
             predictions = []
             for number, subset in enumerate(subsets):
                 variables = train(trainer, jax.random.fold_in(key, number), *data, subset, recipe)
