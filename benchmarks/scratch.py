@@ -16,9 +16,9 @@ ResNet over 5 subsets, the ViT over the first 3 of them:
     ViT,    1,000 steps                   71.6, -            -, 71.4
 
 At learning rate 3e-3 the ResNet has 66.2 without augmentation, 66.8 with mild crops and flips, 72.3 with
-stronger crops (72.4 after 1,000 steps and at decay 0.5); the ViT 65.3 with mild and 70.4 with stronger ones at
-300 steps and decay 0.5. With 1,000 labels the ResNet has 81.3, 83.5 and 84.9 after 400, 1,000 and 2,000 steps.
-So the experiments train with learning rate 3e-3, decay 0.5, and 1,000 steps (2,000 for more labels).
+stronger crops (72.4 after 1,000 steps and at decay 0.5); the ViT 65.3 with mild and 70.4 with stronger ones
+at 300 steps and decay 0.5. With 1,000 labels the ResNet has 81.3, 83.5 and 84.9 after 400, 1,000 and 2,000
+steps. So the experiments train with learning rate 3e-3, decay 0.5, and 1,000 steps (2,000 for more labels).
 
 By the same split, SimCLR's linear probe at 100 labels has 74.0, 74.8 and 75.5 after 1,000, 2,000 and 3,000
 steps, SwAV's 73.4 and 74.2 after 1,000 and 2,000; SimCLR with temperature 0.2 has 72.9, with 1.0 73.8, with
