@@ -178,3 +178,18 @@ def resnet34(**options: Any) -> Encoder:
 def resnet50(**options: Any) -> Encoder:
     """ResNet-50: 2048 features. The other options are those of `resnet`."""
     return resnet((3, 4, 6, 3), block="bottleneck", **options)
+
+
+def resnet101(**options: Any) -> Encoder:
+    """ResNet-101: 2048 features. The other options are those of `resnet`."""
+    return resnet((3, 4, 23, 3), block="bottleneck", **options)
+
+
+def resnet152(**options: Any) -> Encoder:
+    """ResNet-152: 2048 features. The other options are those of `resnet`."""
+    return resnet((3, 8, 36, 3), block="bottleneck", **options)
+
+
+def resnet200(**options: Any) -> Encoder:
+    """ResNet-200: 2048 features; `width=128` is "ResNet-200 (2x)". Other options as in `resnet`."""
+    return resnet((3, 24, 36, 3), block="bottleneck", **options)

@@ -17,11 +17,19 @@ def shapes(encoder, shape):
 
 @pytest.mark.parametrize(
     ("encoder", "published"),
-    [(nn.resnet18(), 11_176_512), (nn.resnet34(), 21_284_672), (nn.resnet50(), 23_508_032)],
-    ids=["resnet18", "resnet34", "resnet50"],
+    [
+        (nn.resnet18(), 11_176_512),
+        (nn.resnet34(), 21_284_672),
+        (nn.resnet50(), 23_508_032),
+        (nn.resnet101(), 42_500_160),
+        (nn.resnet152(), 58_143_808),
+        (nn.resnet200(), 62_624_832),
+        (nn.resnet50(width=128), 93_907_072),
+    ],
+    ids=["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet200", "resnet50x2"],
 )
 def test_parameter_counts(encoder, published):
-    """Those of torchvision's models without their classifiers."""
+    """Those of torchvision's, timm's and SimCLR's models without their classifiers."""
     assert count(shapes(encoder, (1, 32, 32, 3)).params) == published
 
 
