@@ -4,6 +4,7 @@ from jssl.train.checkpoint import Checkpoints, Restored, SaveFailed
 from jssl.train.decay import kernels
 from jssl.train.feed import BatchIterator, Feed
 from jssl.train.interrupt import Interrupted, StopRequest
+from jssl.train.lars import lars
 from jssl.train.logs import Logs
 from jssl.train.loop import Hook, NonFiniteLoss, fit
 from jssl.train.progress import ProgressReport
@@ -29,6 +30,7 @@ __all__ = [
     "fit",
     "init_state",
     "kernels",
+    "lars",
     "make_step",
     "put_batch",
     "replicated",
