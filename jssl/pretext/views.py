@@ -101,12 +101,32 @@ def simclr_augment(
     return compose(*transforms)
 
 
-def byol_views(size: int | tuple[int, int]) -> Transform:
+def byol_views(
+    size: int | tuple[int, int],
+    *,
+    scale: tuple[float, float] = (0.08, 1.0),
+    strength: float = 1.0,
+    blur: bool = True,
+    solarize_probability: float = 0.2,
+) -> Transform:
     """BYOL's two views: the first always blurred, the second seldom blurred and sometimes solarized.
+
+    MoCo v3, Barlow Twins and VICReg take the same.
+
+    Args:
+        size: pixels of the views.
+        scale: bounds of the crop's share of the area; (0.2, 1.0) for the ResNet-50 of MoCo v3.
+        strength: of the colour jitter; 1: 0.4 for brightness and contrast, 0.2 for saturation, 0.1 for hue.
+        blur: False for small images: neither view is blurred.
+        solarize_probability: of the second view.
 
     Reference: Grill et al. 2020, arXiv:2006.07733, appendix B, table 6.
     """
-    return two_views(_byol_augment(size, blur=1.0, solarize=0.0), _byol_augment(size, blur=0.1, solarize=0.2))
+    first, second = (1.0, 0.1) if blur else (0.0, 0.0)
+    return two_views(
+        _byol_augment(size, blur=first, solarize=0.0, scale=scale, strength=strength),
+        _byol_augment(size, blur=second, solarize=solarize_probability, scale=scale, strength=strength),
+    )
 
 
 def dino_views(
@@ -149,15 +169,19 @@ def dino_views(
     return views
 
 
-def _byol_augment(size, blur, solarize, scale=(0.08, 1.0)):
+def _byol_augment(size, blur, solarize, scale, strength=1.0):
+    jitter = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
+    scaled = {kind: strength * amount for kind, amount in jitter.items()}
     transforms = [
         random_resized_crop(size, scale=scale),
         horizontal_flip(),
-        random_apply(color_jitter(brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1), probability=0.8),
+        random_apply(color_jitter(**scaled), probability=0.8),
         random_grayscale(probability=0.2),
-        gaussian_blur(sigma=(0.1, 2.0), probability=blur),
-        random_solarize(probability=solarize),
     ]
+    if blur:
+        transforms.append(gaussian_blur(sigma=(0.1, 2.0), probability=blur))
+    if solarize:
+        transforms.append(random_solarize(probability=solarize))
     return compose(*transforms)
 
 

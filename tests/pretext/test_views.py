@@ -92,6 +92,28 @@ def test_simclr_augment_without_blur_keeps_edges():
     assert float(jnp.std(sharp)) > 1.5 * float(jnp.std(soft))
 
 
+def board_views(**options):
+    """BYOL's views of a black-and-white checkerboard, 64 times."""
+    board = jnp.broadcast_to((jnp.indices((32, 32)).sum(axis=0) % 2)[..., None], (32, 32, 3)).astype(float)
+    augment = byol_views(32, scale=(1.0, 1.0), strength=0.0, **options)
+    return jax.vmap(augment, in_axes=(0, None))(jax.random.split(jax.random.key(3), 64), board)
+
+
+def test_byol_blurs_the_first_view_always_and_the_second_seldom():
+    """The lowest of the first view's deviations, 0.1 pixels, leaves it as sharp as it was."""
+    contrast = jnp.std(board_views(solarize_probability=0.0), axis=(2, 3, 4))
+    sharp = jnp.mean(contrast > 0.499, axis=0)
+    assert sharp[0] < 0.2
+    assert 0.75 < sharp[1] < 1
+
+
+def test_byol_without_blur_solarizes_the_second_view_only():
+    """Solarized, white is black and nothing is left of the board."""
+    views = board_views(blur=False, solarize_probability=1.0)
+    np.testing.assert_allclose(jnp.std(views[:, 0], axis=(1, 2, 3)), 0.5, atol=1e-3)
+    np.testing.assert_allclose(views[:, 1], 0.0, atol=1e-3)
+
+
 def test_compose_gives_each_transform_a_key():
     seen = []
 
