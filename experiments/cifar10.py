@@ -1,0 +1,177 @@
+"""What the experiments on CIFAR-10 share: data, encoders, views, optimizers, evaluations, in two sizes.
+
+"paper" is the published recipe: all 50,000 images and a ResNet-18 whose stem keeps the 32x32 pixels (or a
+ViT-Ti/4). "small" ends in minutes on two cores: 10,000 images, a narrow encoder, narrow heads, few epochs,
+and AdamW for every method, since LARS and SGD at the published rates need many more steps.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, NamedTuple, TypeAlias
+
+import optax
+
+from jssl import data, evals, nn, pretext, train
+from jssl.core import Encoder, Method, Tokenizer, Transform
+from jssl.experiment import Experiment
+
+Preset = Literal["paper", "small"]
+MakeOptimizer: TypeAlias = Callable[[optax.Schedule], optax.GradientTransformation]
+
+MEAN = (0.4914, 0.4822, 0.4465)
+STD = (0.2470, 0.2435, 0.2616)
+PATCH = 4
+IMAGES = 10_000
+EPOCHS = 20
+RATE = 3e-3
+
+
+class Setting(NamedTuple):
+    """One size of the task; made by `setting`."""
+
+    small: bool
+    data: data.DataSet
+    batch_size: int
+    steps: int
+
+    @property
+    def epoch(self) -> int:
+        """Steps in a pass over the training images."""
+        return max(1, len(self.data.train) // self.batch_size)
+
+    @property
+    def width(self) -> int:
+        """Of the vision transformer."""
+        return 96 if self.small else 192
+
+    @property
+    def depth(self) -> int:
+        """Of the vision transformer."""
+        return 4 if self.small else 12
+
+    @property
+    def heads(self) -> int:
+        """Of the vision transformer's attention."""
+        return self.width // (32 if self.small else 64)
+
+    def sized(self, number: int) -> int:
+        """A head's width, a number of prototypes or of a queue's rows: an eighth of the paper's if small."""
+        return number // 8 if self.small else number
+
+    def resnet(self) -> Encoder:
+        """ResNet-18, or a narrow one of three stages; takes images as they are."""
+        small = nn.resnet((1, 1, 1), width=32, stem="stride2")
+        return normalized(small if self.small else nn.resnet18(stem="cifar"))
+
+    def optimizer(self, make: MakeOptimizer, learning_rate: float) -> optax.GradientTransformation:
+        """The published optimizer by its learning rate's schedule (for a batch of 256), or AdamW if small.
+
+        The rate rises for ten epochs (a twentieth of the steps if small) and falls to 0 along a cosine.
+        """
+        rate = RATE if self.small else learning_rate * self.batch_size / 256
+        warmup = self.steps // 20 if self.small else min(10 * self.epoch, self.steps // 10)
+        schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warmup, self.steps)
+        return adamw(1e-4)(schedule) if self.small else make(schedule)
+
+    def experiment(
+        self,
+        name: str,
+        method: Method,
+        optimizer: optax.GradientTransformation,
+        *,
+        seed: int,
+        refresh_every: int | None = None,
+    ) -> Experiment:
+        """All of it put together: kNN and collapse figures on the way, linear probes at the end."""
+        every = self.epoch * (5 if self.small else 20)
+        return Experiment(
+            name=name,
+            data=self.data,
+            method=method,
+            optimizer=optimizer,
+            steps=self.steps,
+            batch_size=self.batch_size,
+            seed=seed,
+            refresh_every=refresh_every,
+            evals=(
+                evals.knn(k=200, temperature=0.1, every=every),
+                evals.collapse(every=every),
+                evals.linear_probe(labels=(1000, None) if self.small else (None,)),
+            ),
+            save_every=500 if self.small else 2_000,
+        )
+
+
+def setting(
+    preset: Preset,
+    data_dir: str | None,
+    *,
+    epochs: int,
+    steps: int | None = None,
+    batch_size: int,
+    index: bool = False,
+) -> Setting:
+    """The task in one of its two sizes.
+
+    Args:
+        preset: "paper" or "small".
+        data_dir: where TFDS prepared CIFAR-10; ~/tensorflow_datasets if not given.
+        epochs: of the paper's size; the small one has 20.
+        steps: training steps, instead of epochs.
+        batch_size: images a step.
+        index: whether examples have their "index", for methods that remember something of each.
+    """
+    images = data.dataset("cifar10", data_dir)
+    small = preset == "small"
+    source = data.subset(images.train, range(min(IMAGES, len(images.train)))) if small else images.train
+    source = data.cached(source)
+    source = data.indexed(source) if index else source
+    steps = steps or max(1, (EPOCHS if small else epochs) * len(source) // batch_size)
+    return Setting(small, images._replace(train=source), batch_size, steps)
+
+
+def lars(weight_decay: float) -> MakeOptimizer:
+    """LARS as in solo-learn's recipes for CIFAR."""
+    return partial(train.lars, weight_decay=weight_decay, trust_coefficient=0.02, clip=True)
+
+
+def sgd(weight_decay: float) -> MakeOptimizer:
+    """SGD with momentum 0.9, which decays all parameters."""
+    return lambda rate: optax.chain(optax.add_decayed_weights(weight_decay), optax.sgd(rate, momentum=0.9))
+
+
+def adamw(weight_decay: float) -> MakeOptimizer:
+    """AdamW, which decays kernels only."""
+    return lambda rate: optax.adamw(rate, weight_decay=weight_decay, mask=train.kernels)
+
+
+def normalized(encoder: Encoder) -> Encoder:
+    """An encoder of images as they are."""
+    return nn.normalized(encoder, mean=MEAN, std=STD)
+
+
+def patches() -> Tokenizer:
+    """64 tokens of 4x4 pixels."""
+    return nn.patches(PATCH)
+
+
+def augment(*, solarize: float = 0.0) -> Transform:
+    """SimCLR's augmentation for CIFAR-10: half of the jitter, no blur."""
+    return pretext.simclr_augment(32, strength=0.5, blur=False, solarize_probability=solarize)
+
+
+def views() -> Transform:
+    """Two views by one augmentation."""
+    return pretext.two_views(augment())
+
+
+def asymmetric_views() -> Transform:
+    """Two views, the second sometimes solarized, as BYOL's."""
+    return pretext.two_views(augment(), augment(solarize=0.2))
+
+
+def crops(num_local: int = 4, local_size: int = 16) -> Transform:
+    """Two views of large parts, and small crops of small parts."""
+    large = pretext.simclr_augment(32, strength=0.5, blur=False, scale=(0.3, 1.0))
+    small = pretext.simclr_augment(local_size, strength=0.5, blur=False, scale=(0.08, 0.3))
+    return pretext.multi_crop(large, small, num_local=num_local)
