@@ -35,7 +35,8 @@ class Grid(NamedTuple):
     cls: the class token has a learned position, too; False as in timm's `no_embed_class`.
     antialias: for fewer tokens than cells, widen the kernel (timm, DINOv2 with registers); False for DINOv2
         without registers.
-    offset: 0.1 for the first DINOv2, which scales by `(tokens + 0.1) / cells` where 0 is right.
+    offset: 0.1 for DINOv2 without registers, whose authors' code scales by `(tokens + 0.1) / cells` unless
+        there are as many tokens as cells.
     """
 
     sizes: tuple[int, ...]
@@ -72,28 +73,31 @@ def grid_positions(
             f"expected positions of {2 * k} columns, centre and size along {k} axes, for learned ones, "
             f"got {positions.shape[-1]}: use nn.patches(size, relative=True)"
         )
+    row = jnp.asarray(grid.sizes, jnp.float32).reshape((1,) * (positions.ndim - 1) + (k,))
+    centres, spans = positions[..., :k], positions[..., k:] * row
+    own_size = jnp.all(jnp.abs(spans - 1) < 1e-3, axis=-1, keepdims=True)
+    shrink = 1 / (1 + jnp.where(own_size, 0.0, grid.offset) * positions[..., k:])
     weights = jnp.ones((*positions.shape[:-1], 1))
     for axis, cells in enumerate(grid.sizes):
-        own = _weights(positions[..., axis], positions[..., k + axis], cells, grid)
+        place = centres[..., axis] * shrink[..., axis] * cells - 0.5
+        own = _weights(place, spans[..., axis], cells, grid.antialias)
         weights = (weights[..., :, None] * own[..., None, :]).reshape(*positions.shape[:-1], -1)
     # Accelerators would round float32 here.
     return jnp.matmul(weights, table.reshape(math.prod(grid.sizes), -1), precision=jax.lax.Precision.HIGHEST)
 
 
 def _weights(
-    centre: Float[Array, "*batch n"], size: Float[Array, "*batch n"], cells: int, grid: Grid
+    place: Float[Array, "*batch n"], span: Float[Array, "*batch n"], cells: int, antialias: bool
 ) -> Float[Array, "*batch n {cells}"]:
-    """How much each cell of one axis counts for each token."""
-    place = (centre * cells / (1 + grid.offset * size) - 0.5)[..., None]
-    index = jnp.arange(-2, cells + 2, dtype=jnp.float32).reshape((1,) * centre.ndim + (-1,))
-    if not grid.antialias:
-        taps = _cubic(place - index, -0.75)
+    """How much each cell of one axis counts for tokens that lie at `place` and span so many cells."""
+    index = jnp.arange(-2, cells + 2, dtype=jnp.float32).reshape((1,) * place.ndim + (-1,))
+    if not antialias:
+        taps = _cubic(place[..., None] - index, -0.75)
         inner = taps[..., 2:-2]
         # What falls beyond the border counts for the cell at the border.
         inner = inner.at[..., 0].add(taps[..., :2].sum(-1))
         return inner.at[..., -1].add(taps[..., -2:].sum(-1))
-    width = jnp.maximum(size * cells, 1.0)[..., None]
-    taps = _cubic((place - index[..., 2:-2]) / width, -0.5)
+    taps = _cubic((place[..., None] - index[..., 2:-2]) / jnp.maximum(span, 1.0)[..., None], -0.5)
     return taps / taps.sum(-1, keepdims=True)
 
 

@@ -95,7 +95,8 @@ class Transformer(linen.Module):
             name="embed",
         )
         x = self._hide(embed(tokens.values), tokens.masked)
-        x = jnp.concatenate([*self._first(len(x)), x + self._place(tokens.positions)], axis=1)
+        place = jnp.broadcast_to(self._place(tokens.positions), x.shape)
+        x = jnp.concatenate([*self._first(len(x)), x + place], axis=1)
         block = linen.remat(Block) if self.remat else Block
         outputs = []
         for index in range(self.depth):
@@ -117,7 +118,7 @@ class Transformer(linen.Module):
         vector = self._vectors("mask_token", 1)
         return x if masked is None else jnp.where(masked[..., None], vector.astype(x.dtype), x)
 
-    def _place(self, positions: Float[Array, "batch n k"]) -> Float[Array, "batch n dim"]:
+    def _place(self, positions: Float[Array, "*batch n k"]) -> Float[Array, "*batch n dim"]:
         if self.positions is None:
             return sincos(positions, self.dim).astype(self.block.dtype)
         shape = (*self.positions.sizes, self.dim)
@@ -161,6 +162,8 @@ def transformer(
     dtype: DTypeLike = jnp.float32,
 ) -> Encoder:
     """A pre-norm transformer over a batch of `Tokens`, to features [batch, n, dim].
+
+    Positions are [batch, n, k], or [n, k] where all examples have the same.
 
     With a class token and k registers the output is [batch, 1 + k + n, dim]: class token, registers, tokens.
 

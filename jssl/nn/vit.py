@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jssl.core import Encoder, Tokenizer, Tree, Variables
+from jssl.core import Encoder, Tokenizer, Tokens, Tree, Variables
 from jssl.nn.transformer import transformer
 
 VIT_SIZES = MappingProxyType(
@@ -67,17 +67,25 @@ def vit(
     blocks = transformer(dim, depth, heads, cls_token=cls_token, registers=registers, **options)
 
     def init(key: PRNGKeyArray, x: Any) -> Variables:
-        return blocks.init(key, jax.vmap(tokenizer)(x))
+        return blocks.init(key, _tokens(tokenizer, x))
 
     def apply(
         variables: Variables, x: Any, *, train: bool, key: PRNGKeyArray | None = None
     ) -> tuple[Any, Tree]:
-        features, stats = blocks.apply(variables, jax.vmap(tokenizer)(x), train=train, key=key)
+        features, stats = blocks.apply(variables, _tokens(tokenizer, x), train=train, key=key)
         if pool == "cls":
             return features[:, 0].astype(jnp.float32), stats
         return pool_tokens(features[:, int(cls_token) + registers :], pool), stats
 
     return Encoder(init, apply)
+
+
+def _tokens(tokenizer: Tokenizer, x: Any) -> Tokens:
+    """The tokens of a batch; positions that no example's content changes are kept once, for all of them."""
+    try:
+        return jax.vmap(tokenizer, out_axes=Tokens(0, None, None))(x)
+    except ValueError:  # positions differ from example to example
+        return jax.vmap(tokenizer)(x)
 
 
 def pool_tokens(

@@ -132,14 +132,18 @@ def huggingface(kind: str, config: transformers.PretrainedConfig, *sizes: tuple[
 
 
 def tables() -> dict[str, np.ndarray]:
-    """A learned table [4, 5, 3] at other sizes, in each of the three published ways."""
+    """A learned table [4, 5, 3] at other sizes, in each of the three published ways.
+
+    "offset" is DINOv2's, which leaves the table alone at its own size.
+    """
     table = torch.from_numpy(normal("table", (1, 3, 4, 5)))
     results = {"table": table}
     for h, w in ((7, 6), (2, 3), (1, 9), (4, 5)):
         results[f"antialias_{h}x{w}"] = interpolate(table, size=(h, w), mode="bicubic", antialias=True)
         results[f"bicubic_{h}x{w}"] = interpolate(table, size=(h, w), mode="bicubic")
         scale = ((h + 0.1) / 4, (w + 0.1) / 5)
-        results[f"offset_{h}x{w}"] = interpolate(table, scale_factor=scale, mode="bicubic")
+        offset = interpolate(table, scale_factor=scale, mode="bicubic")
+        results[f"offset_{h}x{w}"] = table if (h, w) == (4, 5) else offset
     return {name: x[0].permute(1, 2, 0).numpy() for name, x in results.items()}
 
 

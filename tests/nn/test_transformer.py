@@ -169,6 +169,26 @@ def test_pools_leave_class_token_and_registers_out():
         nn.vit(nn.patches(4), 16, 1, 2, pool="cls", cls_token=False)
 
 
+def test_positions_of_all_examples():
+    """Positions without a batch dimension hold for each example; they may also depend on its content."""
+    images = jax.random.uniform(jax.random.key(0), (2, 8, 8, 3))
+    x = jax.vmap(nn.patches(4))(images)
+    encoder = nn.transformer(16, 1, 2)
+    variables = encoder.init(jax.random.key(1), x)
+    y, _ = apply(encoder, variables, x)
+    np.testing.assert_allclose(
+        apply(encoder, variables, x._replace(positions=x.positions[0]))[0], y, atol=1e-6
+    )
+
+    def shifted(image):
+        tokens = nn.patches(4)(image)
+        return tokens._replace(positions=tokens.positions + image[0, 0, 0])
+
+    y, _ = apply(nn.vit(shifted, 16, 1, 2), variables, images)
+    expected, _ = apply(encoder, variables, jax.vmap(shifted)(images))
+    np.testing.assert_allclose(y, expected.mean(1), atol=1e-5)
+
+
 def test_remat_changes_nothing():
     x = tokens(jax.random.key(0))
     plain, remat = (nn.transformer(16, 2, 4, drop_path=0.5, remat=remat) for remat in (False, True))
