@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jssl import methods, nn
+from jssl import methods, nn, ops
 from jssl.core import Batch, Method
 
 
@@ -60,6 +60,78 @@ ROWS = [
     Row(
         "simclr",
         methods.simclr(encoder=resnet(), projector=nn.mlp((16, 8)), augment=two_views, temperature=0.2),
+        dim=16,
+        show={"views": (16, 2, 8, 8, 3)},
+    ),
+    Row(
+        "simclr_decoupled",
+        methods.simclr(
+            encoder=resnet(), projector=nn.mlp((16, 8)), augment=two_views, temperature=0.2, decoupled=True
+        ),
+        dim=16,
+        show={"views": (16, 2, 8, 8, 3)},
+    ),
+    Row(
+        "moco",
+        methods.moco(
+            encoder=resnet(),
+            projector=nn.mlp((16, 8)),
+            augment=two_views,
+            queue_size=24,
+            decay=ops.cosine(0.9, 1.0, 25),
+        ),
+        dim=16,
+        show={"views": (16, 2, 8, 8, 3)},
+        grown=3,
+    ),
+    Row(
+        "moco_v3",
+        methods.moco(
+            encoder=resnet(),
+            projector=nn.mlp((16, 8), final_norm=True),
+            predictor=nn.mlp((16, 8)),
+            augment=two_views,
+            queue_size=0,
+            symmetric=True,
+            decay=0.9,
+        ),
+        dim=16,
+        show={"views": (16, 2, 8, 8, 3)},
+    ),
+    Row(
+        "nnclr",
+        methods.nnclr(
+            encoder=resnet(),
+            projector=nn.mlp((16, 8)),
+            predictor=nn.mlp((16, 8)),
+            augment=two_views,
+            queue_size=24,
+            temperature=0.2,
+        ),
+        dim=16,
+        show={"views": (16, 2, 8, 8, 3)},
+        grown=3,
+    ),
+    Row(
+        "byol",
+        methods.byol(
+            encoder=resnet(),
+            projector=nn.mlp((16, 8)),
+            predictor=nn.mlp((16, 8)),
+            augment=two_views,
+            decay=0.9,
+        ),
+        dim=16,
+        show={"views": (16, 2, 8, 8, 3)},
+    ),
+    Row(
+        "simsiam",
+        methods.simsiam(
+            encoder=resnet(),
+            projector=nn.mlp((16, 8), final_norm=True),
+            predictor=nn.mlp((4, 8)),
+            augment=two_views,
+        ),
         dim=16,
         show={"views": (16, 2, 8, 8, 3)},
     ),

@@ -40,9 +40,11 @@ def split_views(rows: Shaped[Array, "batch_views *shape"], num: int) -> Shaped[A
 
 
 def encode_views(
-    encoder: Encoder, variables: Variables, views: Sequence[Array], *, key: PRNGKeyArray
+    encoder: Encoder, variables: Variables, views: Sequence[Tree], *, key: PRNGKeyArray
 ) -> tuple[Float[Array, "batch views dim"], Tree]:
     """Features of all views, for views [batch, v, ...] of one size each: one pass of the encoder per size.
+
+    Views are arrays, or trees of arrays, as `core.Tokens`.
 
     The running statistics pass through one size after the other, as in the published multi-crop.
     """
@@ -50,9 +52,22 @@ def encode_views(
     for index, same_size in enumerate(views):
         own_key = jax.random.fold_in(key, index)
         own = Variables(variables.params, stats)
-        h, stats = encoder.apply(own, merge_views(same_size), train=True, key=own_key)
-        features.append(split_views(h, same_size.shape[1]))
+        h, stats = encoder.apply(own, jax.tree.map(merge_views, same_size), train=True, key=own_key)
+        features.append(split_views(h, jax.tree.leaves(same_size)[0].shape[1]))
     return jnp.concatenate(features, axis=1), stats
+
+
+def project_views(
+    encoder: Encoder, projector: Encoder, variables: Variables, views: Sequence[Array], *, key: PRNGKeyArray
+) -> tuple[Float[Array, "batch views dim"], Tree]:
+    """Projections of all views: one pass of the encoder per size, one of the projector over all of them."""
+    params, stats = variables
+    encoder_key, projector_key = jax.random.split(key)
+    own = Variables(params["encoder"], stats["encoder"])
+    h, encoder_stats = encode_views(encoder, own, views, key=encoder_key)
+    own = Variables(params["projector"], stats["projector"])
+    z, projector_stats = projector.apply(own, merge_views(h), train=True, key=projector_key)
+    return split_views(z, h.shape[1]), {"encoder": encoder_stats, "projector": projector_stats}
 
 
 def check_two_views(views: Any) -> None:
@@ -76,6 +91,29 @@ def move_target(target: Variables, params: Tree, decay: float | Schedule, step: 
     return target._replace(params=ops.ema(target.params, online, decay=ops.at_step(decay, step)))
 
 
+def project_and_predict(
+    network: Encoder, predictor: Encoder, variables: Variables, x: Array, *, key: PRNGKeyArray
+) -> tuple[Float[Array, "batch dim"], Float[Array, "batch dim"], Tree]:
+    """The projections by a chain, the predictions from them, and the new statistics of all parts by name."""
+    network_key, predictor_key = jax.random.split(key)
+    z, stats = network.apply(variables, x, train=True, key=network_key)
+    own = Variables(variables.params["predictor"], variables.stats["predictor"])
+    p, predictor_stats = predictor.apply(own, z, train=True, key=predictor_key)
+    return z, p, {**stats, "predictor": predictor_stats}
+
+
+def random_queue(key: PRNGKeyArray, capacity: int, *row: int) -> ops.Queue:
+    """A full queue of random directions, as MoCo and its followers start with."""
+    rows = ops.l2_normalize(jax.random.normal(key, (capacity, *row)))
+    return ops.queue_push(ops.queue_init(capacity, *row), rows)
+
+
+def check_queue(queue_size: int, batch_size: int) -> None:
+    """No queue, or one that holds a batch."""
+    if 0 < queue_size < batch_size:
+        raise ValueError(f"expected queue_size of 0 or at least a batch of {batch_size}, got {queue_size}")
+
+
 def zeros_of(function: Any, *arguments: Any) -> Any:
     """Zeros of the shapes that the function gives, which is all that an encoder's `init` needs."""
     return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(function, *arguments))
@@ -94,3 +132,18 @@ def spread(z: Float[Array, "batch dim"]) -> Scalar:
     """
     z = ops.l2_normalize(ops.at_least_float32(jax.lax.stop_gradient(z)))
     return jnp.sqrt(z.shape[1]) * jnp.mean(jnp.std(z, axis=0))
+
+
+def dimensions(z: Float[Array, "batch dim"]) -> Scalar:
+    """How many dimensions the embeddings fill: 0 where they lie on a line, 1 where they are an even cloud.
+
+    The participation ratio `(tr S)^2 / tr(S^2)` of the covariance S over the batch, on a scale from 1, that
+    of a line, to `batch dim / (batch + dim)`, that of a Gaussian in all dimensions.
+    """
+    z = ops.at_least_float32(jax.lax.stop_gradient(z))
+    z = z - jnp.mean(z, axis=0, keepdims=True)
+    z = z / jnp.maximum(jnp.max(jnp.abs(z)), 1e-30)
+    products = z @ z.T if z.shape[0] < z.shape[1] else z.T @ z
+    ratio = jnp.trace(products) ** 2 / jnp.maximum(jnp.sum(products**2), 1e-30)
+    even = z.shape[0] * z.shape[1] / (z.shape[0] + z.shape[1])
+    return jnp.maximum(ratio - 1, 0.0) / max(even - 1, 1e-6)

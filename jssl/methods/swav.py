@@ -11,6 +11,7 @@ from jssl.core import Batch, Encoder, Method, Metrics, Transform, Tree, Variable
 from jssl.methods.parts import (
     as_input,
     augmented,
+    check_queue,
     embed_with,
     encode_views,
     field,
@@ -115,7 +116,7 @@ def swav(
         network_key, prototypes_key = jax.random.split(key)
         views = zeros_of(views_of, key, batch)
         _check_views(views)
-        _check_queue(queue_size, len(views[0]))
+        check_queue(queue_size, len(views[0]))
         variables = network.init(network_key, merge_views(views[0]))
         z = nn.output_like(network, variables, merge_views(views[0]))
         params = {**variables.params, "prototypes": prototypes.init(prototypes_key, z).params}
@@ -180,11 +181,6 @@ def _check(temperature: float, epsilon: float, num_iterations: int, queue_size: 
             f"expected num_iterations of 1 or more and queue_size of 0 or more, got {num_iterations} and "
             f"{queue_size}"
         )
-
-
-def _check_queue(queue_size: int, batch_size: int) -> None:
-    if 0 < queue_size < batch_size:
-        raise ValueError(f"expected queue_size of 0 or at least a batch of {batch_size}, got {queue_size}")
 
 
 def _check_views(views: Any) -> None:
