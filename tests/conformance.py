@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jssl import methods, nn, ops
+from jssl import methods, nn, ops, pretext
 from jssl.core import Batch, Method
 
 
@@ -34,7 +34,25 @@ def batch() -> Batch:
     kinds = generator.integers(0, 256, (4, 8, 8, 3))
     label = np.arange(16, dtype=np.int32) % 4
     image = np.clip(kinds[label] + generator.normal(0, 20, (16, 8, 8, 3)), 0, 255)
-    return {"image": jnp.asarray(image.astype(np.uint8)), "label": jnp.asarray(label)}
+    index = np.arange(16, dtype=np.int32)
+    return {
+        "image": jnp.asarray(image.astype(np.uint8)),
+        "label": jnp.asarray(label),
+        "index": jnp.asarray(index),
+    }
+
+
+class Examples:
+    """The batch as the training source of a method's refresh."""
+
+    def __init__(self, batch: Batch):
+        self.arrays = {name: np.asarray(values) for name, values in batch.items()}
+
+    def __len__(self):
+        return 16
+
+    def __getitem__(self, index):
+        return {name: values[index] for name, values in self.arrays.items()}
 
 
 def noisy(key, image):
@@ -54,6 +72,10 @@ def crops(key, image):
 
 def resnet():
     return nn.resnet((1, 1), width=8, stem="stride2")
+
+
+def prototypes(num, **options):
+    return nn.dino_head(num, hidden=(16,), bottleneck=8, **options)
 
 
 ROWS = [
@@ -151,6 +173,116 @@ ROWS = [
         grown=5,
     ),
     Row(
+        "barlow_twins",
+        methods.barlow_twins(encoder=resnet(), projector=nn.mlp((16, 8)), augment=two_views),
+        dim=16,
+        show={"views": (16, 2, 8, 8, 3)},
+    ),
+    Row(
+        "vicreg",
+        methods.vicreg(encoder=resnet(), projector=nn.mlp((16, 8)), augment=two_views),
+        dim=16,
+        show={"views": (16, 2, 8, 8, 3)},
+    ),
+    Row(
+        "lejepa",
+        methods.lejepa(
+            encoder=resnet(), projector=nn.mlp((16, 8)), augment=crops, weight=0.2, num_projections=64
+        ),
+        dim=16,
+        show={"views": (16, 4, 8, 8, 3)},
+    ),
+    Row(
+        "deepcluster",
+        methods.deepcluster(
+            encoder=resnet(), num_clusters=4, num_examples=16, augment=noisy, pca_dim=4, num_iterations=5
+        ),
+        dim=16,
+        show={"views": (16, 2, 8, 8, 3), "clusters": (16, 4)},
+    ),
+    Row(
+        "deepcluster_v2",
+        methods.deepcluster_v2(
+            encoder=resnet(),
+            projector=nn.mlp((16, 8)),
+            num_prototypes=(4, 4, 6),
+            num_examples=16,
+            augment=crops,
+            num_iterations=5,
+        ),
+        dim=16,
+        show={"views": (16, 4, 8, 8, 3), "clusters": (16, 4)},
+    ),
+    Row(
+        "dino",
+        methods.dino(
+            encoder=resnet(),
+            head=prototypes(6, norm="batch"),
+            augment=crops,
+            teacher_temperature=ops.linear(0.04, 0.05, 25),
+            decay=0.9,
+            freeze_prototypes_steps=2,
+        ),
+        dim=16,
+        show={"views": (16, 4, 8, 8, 3)},
+        grown=3,
+    ),
+    Row(
+        "ibot",
+        methods.ibot(
+            tokenizer=nn.patches(2),
+            encoder=nn.transformer(16, 1, 2, cls_token=True, mask_token=True),
+            head=prototypes(6),
+            augment=crops,
+            mask=lambda key, n: pretext.ibot_mask(key, (4, 4)),
+            decay=0.9,
+            freeze_prototypes_steps=2,
+            mean=0.5,
+            std=0.25,
+            untokenize=nn.unpatchify,
+        ),
+        dim=16,
+        show={"views": (16, 4, 8, 8, 3)},
+        grown=3,
+        learning_rate=3e-3,
+    ),
+    Row(
+        "dinov2",
+        methods.dinov2(
+            tokenizer=nn.patches(2),
+            encoder=nn.transformer(16, 1, 2, cls_token=True, mask_token=True, registers=1),
+            head=prototypes(6, learned_lengths=True),
+            token_head=prototypes(4, learned_lengths=True),
+            augment=crops,
+            mask=lambda key, n: pretext.ibot_mask(key, (4, 4)),
+            decay=ops.cosine(0.9, 1.0, 50),
+            mean=0.5,
+            std=0.25,
+            untokenize=nn.unpatchify,
+        ),
+        dim=16,
+        show={"views": (16, 4, 8, 8, 3)},
+        grown=3,
+        learning_rate=3e-3,
+    ),
+    Row(
+        "msn",
+        methods.msn(
+            tokenizer=nn.patches(2),
+            encoder=nn.transformer(16, 1, 2, cls_token=True),
+            head=prototypes(6),
+            augment=crops,
+            mask_ratio=0.3,
+            decay=0.9,
+            mean=0.5,
+            std=0.25,
+        ),
+        dim=16,
+        show={"views": (16, 4, 8, 8, 3)},
+        grown=3,
+        learning_rate=3e-3,
+    ),
+    Row(
         "mae",
         methods.mae(
             tokenizer=nn.patches(2),
@@ -162,5 +294,78 @@ ROWS = [
         ),
         dim=16,
         show={"reconstruction": (16, 3, 8, 8, 3)},
+    ),
+    Row(
+        "simmim",
+        methods.simmim(
+            tokenizer=nn.patches(2),
+            encoder=nn.transformer(16, 1, 2, mask_token=True),
+            mask=lambda key, n: pretext.unit_mask(key, (4, 4), 0.6),
+            mean=(0.5, 0.5, 0.5),
+            std=0.25,
+            untokenize=nn.unpatchify,
+        ),
+        dim=16,
+        show={"reconstruction": (16, 3, 8, 8, 3)},
+    ),
+    Row(
+        "ijepa",
+        methods.ijepa(
+            tokenizer=nn.patches(2),
+            encoder=nn.transformer(16, 1, 2),
+            predictor=nn.transformer(8, 1, 2, mask_token=True),
+            mask=lambda key, n: pretext.multiblock_mask(key, (4, 4), num_targets=2),
+            decay=0.99,
+            mean=0.5,
+            std=0.25,
+            untokenize=nn.unpatchify,
+        ),
+        dim=16,
+        show={"blocks": (16, 4, 8, 8, 3)},
+    ),
+    Row(
+        "data2vec",
+        methods.data2vec(
+            tokenizer=nn.patches(2),
+            encoder=nn.transformer(16, 2, 2, mask_token=True),
+            teacher=nn.transformer(16, 2, 2, mask_token=True, last_blocks=2),
+            decay=ops.linear(0.99, 1.0, 25),
+            mean=0.5,
+            std=0.25,
+            untokenize=nn.unpatchify,
+        ),
+        dim=16,
+        show={"masked": (16, 2, 8, 8, 3)},
+    ),
+    Row(
+        "autoencoder",
+        methods.autoencoder(
+            encoder=resnet(), decoder=nn.conv_decoder((8, 8, 3), width=4, stages=1), corrupt=noisy
+        ),
+        dim=16,
+        show={"reconstruction": (16, 3, 8, 8, 3)},
+    ),
+    Row(
+        "rotation",
+        methods.rotation(encoder=resnet(), augment=noisy),
+        dim=16,
+        show={"rotations": (16, 4, 8, 8, 3)},
+    ),
+    Row(
+        "jigsaw",
+        methods.jigsaw(encoder=resnet(), head=nn.mlp((16,)), tile_size=3, grid=2, num_permutations=4),
+        dim=16,
+        show={"puzzle": (16, 2, 7, 7, 3)},
+    ),
+    Row(
+        "colorization",
+        methods.colorization(
+            encoder=resnet(),
+            decoder=nn.conv_decoder((4, 4, 8), width=4, stages=1),
+            spacing=40.0,
+            augment=noisy,
+        ),
+        dim=16,
+        show={"colors": (16, 3, 8, 8, 3)},
     ),
 ]

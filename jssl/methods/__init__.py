@@ -1,11 +1,51 @@
 """Pretext tasks, each put together in one file from an encoder, transforms and losses."""
 
+from jssl.methods.autoencoder import autoencoder
+from jssl.methods.barlow_twins import barlow_twins
 from jssl.methods.byol import byol
+from jssl.methods.colorization import colorization
+from jssl.methods.data2vec import data2vec
+from jssl.methods.deepcluster import deepcluster
+from jssl.methods.deepcluster_v2 import deepcluster_v2
+from jssl.methods.dino import dino
+from jssl.methods.dinov2 import dinov2
+from jssl.methods.ibot import ibot
+from jssl.methods.ijepa import ijepa
+from jssl.methods.jigsaw import jigsaw
+from jssl.methods.lejepa import lejepa
 from jssl.methods.mae import mae
 from jssl.methods.moco import moco
+from jssl.methods.msn import msn
 from jssl.methods.nnclr import nnclr
+from jssl.methods.rotation import rotation
 from jssl.methods.simclr import simclr
+from jssl.methods.simmim import simmim
 from jssl.methods.simsiam import simsiam
 from jssl.methods.swav import swav
+from jssl.methods.vicreg import vicreg
 
-__all__ = ["byol", "mae", "moco", "nnclr", "simclr", "simsiam", "swav"]
+__all__ = [
+    "autoencoder",
+    "barlow_twins",
+    "byol",
+    "colorization",
+    "data2vec",
+    "deepcluster",
+    "deepcluster_v2",
+    "dino",
+    "dinov2",
+    "ibot",
+    "ijepa",
+    "jigsaw",
+    "lejepa",
+    "mae",
+    "moco",
+    "msn",
+    "nnclr",
+    "rotation",
+    "simclr",
+    "simmim",
+    "simsiam",
+    "swav",
+    "vicreg",
+]

@@ -1,7 +1,6 @@
 """MAE: the masked tokens of an example, of whatever modality, are reconstructed from the few visible ones."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 import jax
@@ -9,20 +8,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from jssl import losses, nn
-from jssl.core import (
-    Batch,
-    Encoder,
-    Method,
-    Metrics,
-    Tokenizer,
-    Tokens,
-    Transform,
-    Tree,
-    Variables,
-    example_keys,
-)
+from jssl.core import Batch, Encoder, Method, Metrics, Tokenizer, Tokens, Transform, Tree, Variables
+from jssl.methods import masked, warnings
 from jssl.methods.parts import as_input, augmented, field, spread, zeros_of
-from jssl.pretext.masks import Mask, num_masked, random_mask
+from jssl.pretext.masks import Mask
 
 
 class MAEState(NamedTuple):
@@ -37,10 +26,11 @@ def mae(
     encoder: Encoder,
     decoder: Encoder,
     mask_ratio: float = 0.75,
+    mask: masked.MaskFunction | None = None,
     normalize: bool = True,
     augment: Transform | None = None,
-    mean: float = 0.0,
-    std: float = 1.0,
+    mean: masked.Moments = 0.0,
+    std: masked.Moments = 1.0,
     pool: Literal["mean", "flatten"] = "mean",
     untokenize: Callable[..., Array] | None = None,
     inputs: str = "image",
@@ -53,10 +43,13 @@ def mae(
         decoder: tokens to features [batch, n, dim], as a smaller `nn.transformer(...)`; it sees all features,
             with a learned vector in place of the masked ones. A linear layer to the values is added.
         mask_ratio: share of tokens that are masked, in (0, 1); the number of visible ones is rounded down.
+        mask: `(key, n) -> Mask` instead of random masks of that ratio, as
+            `lambda key, n: pretext.block_mask(key, (14, 14), 0.6)`; its counts are static.
         normalize: the target is each token less its mean, over its standard deviation.
         augment: one view of one example, or None.
-        mean: of a token's values, subtracted for the network and the target; 0.5 or so for images in [0, 1].
-        std: of a token's values, by which they are then divided.
+        mean: of a token's values, or of each channel; subtracted for the network and the target. 0.5 or so
+            for images in [0, 1].
+        std: of a token's values, or of each channel, by which they are then divided.
         pool: what `embed` makes of the tokens' features: their "mean", or "flatten", which keeps positions
             apart, for small examples of aligned objects.
         untokenize: `(values [n, p], shape=...) -> example`, as `nn.unpatchify`, for the
@@ -65,8 +58,10 @@ def mae(
 
     Returns:
         A method whose `embed` pools the encoded tokens of the whole example, with the metrics
-        "reconstruction/std" (of the predictions over examples and tokens; near 0 where the decoder gives
-        the same patch always) and "collapse/std" (see `methods.parts.spread`, of the mean visible features).
+        "reconstruction/explained" (the share of the masked targets' variance that is predicted; 0 is as good
+        as their mean), "reconstruction/std" (of the predictions over examples and tokens; near 0 where the
+        decoder gives the same patch always) and "collapse/std" (see `methods.parts.spread`, of the mean
+        visible features).
 
     Raises:
         ValueError: for numbers out of range; in `init`, where no token would be masked or visible, or the
@@ -78,12 +73,14 @@ def mae(
     """
     if pool not in ("mean", "flatten"):
         raise ValueError(f"expected pool='mean' or 'flatten', got {pool!r}")
-    if not 0 < mask_ratio < 1 or std <= 0:
-        raise ValueError(f"expected mask_ratio in (0, 1) and std above 0, got {mask_ratio} and {std}")
+    masked.check_moments(std)
+    draw_mask = masked.masking(mask, mask_ratio)
 
     def tokens_of(x: Array) -> Tokens:
-        tokens = jax.vmap(tokenizer)(as_input(x))
-        return tokens._replace(values=(tokens.values - mean) / std)
+        return masked.cut(tokenizer, x, mean, std)
+
+    def draw_mask_of(key: PRNGKeyArray, tokens: Tokens) -> Mask:
+        return masked.draw(draw_mask, key, tokens)
 
     def examples_of(key: PRNGKeyArray, batch: Batch) -> Array:
         x = field(batch, inputs)
@@ -95,8 +92,7 @@ def mae(
     def init(key: PRNGKeyArray, batch: Batch) -> tuple[Tree, MAEState]:
         encoder_key, decoder_key, mask_key = jax.random.split(key, 3)
         tokens = zeros_of(lambda own: tokens_of(examples_of(own, batch)), key)
-        n = tokens.values.shape[1]
-        visible = jax.tree.map(lambda x: x[:, : n - num_masked(n, mask_ratio)], tokens)
+        visible = zeros_of(lambda own: masked.take(tokens, draw_mask_of(own, tokens).visible), key)
         encoder_variables = encoder.init(encoder_key, visible)
         features = nn.output_like(encoder, encoder_variables, visible)
         _check_features(features, visible)
@@ -113,17 +109,17 @@ def mae(
         params: Tree, stats: Tree, tokens: Tokens, key: PRNGKeyArray, *, train: bool
     ) -> tuple[Reconstruction, Tree]:
         mask_key, encoder_key, decoder_key = jax.random.split(key, 3)
-        mask = _random_masks(mask_key, tokens, mask_ratio)
+        mask = draw_mask_of(mask_key, tokens)
         num_visible = mask.visible.shape[1]
         order = jnp.concatenate(mask, axis=1)
         back = jnp.argsort(order, axis=1)
         features, encoder_stats = encoder.apply(
             Variables(params["encoder"], stats["encoder"]),
-            jax.tree.map(lambda x: _take(x, mask.visible), tokens),
+            masked.take(tokens, mask.visible),
             train=train,
             key=encoder_key,
         )
-        full = _take(_filled(features, params["mask_token"], order.shape[1]), back)
+        full = masked.take_rows(_filled(features, params["mask_token"], order.shape[1]), back)
         prediction, decoder_stats = predictor(tokens).apply(
             Variables(params["decoder"], stats["decoder"]),
             tokens._replace(values=full),
@@ -139,11 +135,13 @@ def mae(
         augment_key, mask_key = jax.random.split(key)
         tokens = tokens_of(examples_of(augment_key, batch))
         (features, prediction, mask), stats = reconstruct(params, state.stats, tokens, mask_key, train=True)
+        target = losses.normalize_patches(tokens.values) if normalize else tokens.values
         metrics = {
+            "reconstruction/explained": masked.explained(prediction, target, mask),
             "reconstruction/std": jnp.mean(jnp.std(jax.lax.stop_gradient(prediction), axis=(0, 1))),
             "collapse/std": spread(jnp.mean(features, axis=1)),
         }
-        value = losses.masked_reconstruction(prediction, tokens.values, mask, normalize=normalize)
+        value = losses.masked_reconstruction(prediction, target, mask)
         return value, (MAEState(stats), metrics)
 
     def update(params: Tree, state: MAEState, step: Int[Array, ""]) -> MAEState:
@@ -160,11 +158,16 @@ def mae(
         x = examples_of(augment_key, batch)
         tokens = tokens_of(x)
         (_, prediction, mask), _ = reconstruct(params, state.stats, tokens, mask_key, train=False)
-        rows = _picture_rows(prediction, tokens.values, mask, normalize) * std + mean
-        picture = partial(untokenize, shape=x.shape[1:])
-        return {"reconstruction": jnp.clip(jax.vmap(jax.vmap(picture))(rows), 0.0, 1.0)}
+        rows = masked.restore(_picture_rows(prediction, tokens.values, mask, normalize), mean, std)
+        return {"reconstruction": masked.pictures(untokenize, rows, x.shape[1:])}
 
-    return Method(init, loss, update, embed, show=show if untokenize else None)
+    return Method(init, loss, update, embed, show=show if untokenize else None, diagnose=diagnose)
+
+
+def diagnose(metrics: Mapping[str, float]) -> list[str]:
+    """Whether the predictions are no better than the mean, or all examples are encoded alike."""
+    advice = "try a lower `mask_ratio`, a lower learning rate, a longer warm-up or a narrower `decoder`"
+    return warnings.nothing_explained(metrics, advice) + warnings.no_spread(metrics, advice)
 
 
 class Reconstruction(NamedTuple):
@@ -173,15 +176,6 @@ class Reconstruction(NamedTuple):
     features: Float[Array, "batch visible dim"]
     prediction: Float[Array, "batch n p"]
     mask: Bool[Array, "batch n"]
-
-
-def _random_masks(key: PRNGKeyArray, tokens: Tokens, ratio: float) -> Mask:
-    batch, n, _ = tokens.values.shape
-    return jax.vmap(lambda own: random_mask(own, n, ratio))(example_keys(key, batch))
-
-
-def _take(x: Float[Array, "batch n d"], order: Int[Array, "batch m"]) -> Float[Array, "batch m d"]:
-    return jnp.take_along_axis(x, order[..., None], axis=1)
 
 
 def _filled(
@@ -203,11 +197,8 @@ def _picture_rows(
     if normalize:
         scale = jnp.std(values, axis=-1, keepdims=True, ddof=1)
         prediction = prediction * scale + jnp.mean(values, axis=-1, keepdims=True)
-    hidden = mask[..., None]
-    blank = jnp.broadcast_to(jnp.mean(values, axis=(1, 2), keepdims=True), values.shape)
-    return jnp.stack(
-        [jnp.where(hidden, blank, values), jnp.where(hidden, prediction, values), values], axis=1
-    )
+    filled = jnp.where(mask[..., None], prediction, values)
+    return jnp.stack([masked.masked_rows(values, mask), filled, values], axis=1)
 
 
 def _check_features(features: Array, visible: Tokens) -> None:

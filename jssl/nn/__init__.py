@@ -3,6 +3,7 @@
 from jssl.nn.adapters import chain, linen, nnx, normalized, output_like
 from jssl.nn.attention import attend
 from jssl.nn.convnext import convnext, convnext_base, convnext_small, convnext_tiny
+from jssl.nn.decoders import conv_decoder
 from jssl.nn.heads import dino_head, linear, mlp, prototypes
 from jssl.nn.positions import Grid, sincos
 from jssl.nn.resnet import resnet, resnet18, resnet34, resnet50, resnet101, resnet152, resnet200
@@ -16,6 +17,7 @@ __all__ = [
     "Grid",
     "attend",
     "chain",
+    "conv_decoder",
     "convnext",
     "convnext_base",
     "convnext_small",

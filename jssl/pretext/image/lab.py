@@ -99,5 +99,5 @@ def soft_color_classes(
 
 
 def _times(x: Float[Array, "*shape 3"], matrix: Float[np.ndarray, "3 3"]) -> Float[Array, "*shape 3"]:
-    matrix = jnp.asarray(matrix, x.dtype)
-    return jnp.einsum("...c,dc->...d", x, matrix, precision=jax.lax.Precision.HIGHEST)
+    weights = jnp.asarray(matrix, x.dtype)
+    return jnp.einsum("...c,dc->...d", x, weights, precision=jax.lax.Precision.HIGHEST)
