@@ -6,12 +6,17 @@ from jssl.losses.contrastive import contrastive_accuracy, dcl, info_nce, nt_xent
 from jssl.losses.dino import dino, dino_center, dino_targets, ibot
 from jssl.losses.koleo import koleo
 from jssl.losses.msn import msn, msn_targets
+from jssl.losses.pseudo_labels import pseudo_label
 from jssl.losses.queued import moco, nnclr
 from jssl.losses.reconstruction import masked_l1, masked_reconstruction, mean_squared_error, normalize_patches
+from jssl.losses.redundancy import barlow_twins, barlow_twins_terms, vicreg, vicreg_terms
 from jssl.losses.regression import cosine_regression, negative_cosine
+from jssl.losses.sigreg import epps_pulley, lejepa, sigreg, view_invariance
 from jssl.losses.smooth import smooth_l1
 
 __all__ = [
+    "barlow_twins",
+    "barlow_twins_terms",
     "classification",
     "classification_accuracy",
     "contrastive_accuracy",
@@ -20,9 +25,11 @@ __all__ = [
     "dino",
     "dino_center",
     "dino_targets",
+    "epps_pulley",
     "ibot",
     "info_nce",
     "koleo",
+    "lejepa",
     "masked_l1",
     "masked_reconstruction",
     "mean_squared_error",
@@ -33,7 +40,12 @@ __all__ = [
     "nnclr",
     "normalize_patches",
     "nt_xent",
+    "pseudo_label",
+    "sigreg",
     "smooth_l1",
     "swav",
     "swav_codes",
+    "vicreg",
+    "vicreg_terms",
+    "view_invariance",
 ]
