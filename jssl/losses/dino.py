@@ -79,7 +79,6 @@ def dino_center(
     teacher: Float[Array, "*batch prototypes"],
     *,
     decay: float | Float[Array, ""] = 0.9,
-    where: Bool[Array, "*batch"] | None = None,
     axis_name: str | None = None,
 ) -> Float[Array, " prototypes"]:
     """The next centre: `decay * center + (1 - decay) * mean(teacher)`, without gradient.
@@ -88,19 +87,14 @@ def dino_center(
         center: starts at 0.
         teacher: logits of this step.
         decay: in [0, 1).
-        where: the logits that count, as iBOT's of masked tokens; the centre stays where none does.
         axis_name: axis of `jax.pmap` or `jax.shard_map` over which the batch is split.
 
     Reference: Caron et al., 2021, arXiv 2104.14294, equation 4.
     """
     teacher = jax.lax.stop_gradient(ops.at_least_float32(teacher))
-    counts = jnp.ones(teacher.shape[:-1]) if where is None else where.astype(jnp.float32)
-    axes = tuple(range(counts.ndim))
-    total, count = jnp.sum(jnp.where(counts[..., None] > 0, teacher, 0.0), axes), jnp.sum(counts)
-    if axis_name is not None:
-        total, count = jax.lax.psum((total, count), axis_name)
-    moved = decay * center + (1 - decay) * total / jnp.maximum(count, 1)
-    return jnp.where(count > 0, moved, center).astype(center.dtype)
+    mean = jnp.mean(teacher, axis=range(teacher.ndim - 1))
+    mean = mean if axis_name is None else jax.lax.pmean(mean, axis_name)
+    return (decay * center + (1 - decay) * mean).astype(center.dtype)
 
 
 def ibot(

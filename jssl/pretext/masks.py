@@ -17,13 +17,13 @@ class Mask(NamedTuple):
 
 
 class BoundedMask(NamedTuple):
-    """Which tokens are hidden, a random number of them, and the indices of at most so many.
+    """Which tokens are hidden, a random number of them, and the indices of as many as there may be.
 
-    index: all hidden tokens, ascending, then as many others as fill the static number.
+    chosen: all hidden tokens, then as many others, chosen in the same way, as fill the static number.
     """
 
     hidden: Bool[Array, " n"]
-    index: Int[Array, " bound"]
+    chosen: Int[Array, " bound"]
 
 
 def num_masked(num_tokens: int, ratio: float) -> int:
@@ -147,7 +147,7 @@ def ibot_mask(
     count = jnp.minimum(jnp.floor(share * order.size + 1e-4), bound)
     rank = jnp.argsort(jnp.argsort(order))
     hidden = (rank < count) & jax.random.bernoulli(coin_key, probability)
-    return BoundedMask(hidden, jnp.argsort(~hidden)[:bound])
+    return BoundedMask(hidden, jnp.argsort(order)[:bound])
 
 
 def as_bool(mask: Mask) -> Bool[Array, " n"]:

@@ -126,9 +126,9 @@ def test_ibot_hides_a_random_share_or_nothing():
 
 def test_ibot_hides_at_most_its_upper_bound():
     """Of 10 tokens 0.7 are 7, though 10 * 0.7 may lie a little below."""
-    hidden, index = jax.vmap(lambda key: ibot_mask(key, (10,), ratio=(0.7, 0.7), probability=1.0))(keys(20))
+    hidden, chosen = jax.vmap(lambda key: ibot_mask(key, (10,), ratio=(0.7, 0.7), probability=1.0))(keys(20))
     np.testing.assert_array_equal(hidden.sum(axis=1), 7)
-    assert index.shape == (20, 7)
+    assert chosen.shape == (20, 7)
     assert not ibot_mask(jax.random.key(0), (4, 4), probability=0.0).hidden.any()
 
 
