@@ -29,10 +29,21 @@ class Run:
             return step(state, batch)
 
         self.step = jax.jit(counted)
-        self.state = jax.jit(self._init)(jax.random.key(0))
+        self.state = self.refreshed(jax.jit(self._init)(jax.random.key(0)))
 
     def _init(self, key):
         return train.init_state(self.row.method, self.optimizer, key, self.batch)
+
+    def refreshed(self, state):
+        """As before the first step, if the method has a refresh."""
+        if self.row.method.refresh is None:
+            return state
+        examples = conformance.Examples(self.batch)
+        params, method_state, metrics = self.row.method.refresh(
+            state.params, state.method_state, examples, key=jax.random.key(5)
+        )
+        assert all(np.isfinite(value) for value in metrics.values())
+        return state._replace(params=params, method_state=method_state)
 
     @functools.cached_property
     def history(self):
@@ -99,6 +110,18 @@ def test_a_step_keeps_structure_and_dtypes(row):
     assert [(n, x.shape, x.dtype) for n, x in named_leaves(run.state)] == [
         (n, x.shape, x.dtype) for n, x in named_leaves(after)
     ]
+
+
+@every_method
+def test_a_refresh_keeps_structure_and_dtypes_and_repeats(row):
+    run = run_of(row.name)
+    first, second = (run.refreshed(run.history[-1][0]) for _ in range(2))
+    assert [(n, x.shape, x.dtype) for n, x in named_leaves(run.state)] == [
+        (n, x.shape, x.dtype) for n, x in named_leaves(first)
+    ]
+    for (name, a), (_, b) in zip(named_leaves(first), named_leaves(second), strict=True):
+        if not jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
+            np.testing.assert_array_equal(a, b, err_msg=name)
 
 
 @every_method
