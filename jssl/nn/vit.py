@@ -83,7 +83,7 @@ def vit(
 def _tokens(tokenizer: Tokenizer, x: Any) -> Tokens:
     """The tokens of a batch; positions that no example's content changes are kept once, for all of them."""
     try:
-        return jax.vmap(tokenizer, out_axes=Tokens(0, None, None))(x)
+        return jax.vmap(tokenizer, out_axes=Tokens._make((0, None, None)))(x)
     except ValueError:  # positions differ from example to example
         return jax.vmap(tokenizer)(x)
 
