@@ -1,9 +1,11 @@
 """Experiments small enough to be run many times, each with its method's whole state."""
 
+from dataclasses import replace
+
 import numpy as np
 import optax
 
-from jssl import data, evals, methods, nn, pretext
+from jssl import data, evals, methods, nn, ops, pretext, train
 from jssl.core import Method, Transform
 from jssl.experiment import Experiment, main
 
@@ -101,7 +103,142 @@ def mae(
     )
 
 
-FACTORIES = {"simclr": simclr, "swav": swav, "mae": mae}
+def moco(
+    data_dir: str | None = None,
+    seed: int = 0,
+    steps: int = 10,
+    batch_size: int = 16,
+    learning_rate: float = 1e-3,
+) -> Experiment:
+    """MoCo with a queue for each view and a decay that changes."""
+    method = methods.moco(
+        encoder=nn.resnet((1, 1), width=4, stem="stride2"),
+        projector=nn.mlp((8, 4)),
+        augment=pretext.two_views(_augment()),
+        queue_size=40,
+        symmetric=True,
+        decay=ops.cosine(0.9, 1.0, 30),
+    )
+    return _experiment(
+        "tiny_moco", method, seed=seed, steps=steps, batch_size=batch_size, learning_rate=learning_rate
+    )
+
+
+def byol(
+    data_dir: str | None = None,
+    seed: int = 0,
+    steps: int = 10,
+    batch_size: int = 16,
+    learning_rate: float = 1e-1,
+) -> Experiment:
+    """BYOL by LARS, whose state is resumed too."""
+    method = methods.byol(
+        encoder=nn.resnet((1, 1), width=4, stem="stride2"),
+        projector=nn.mlp((8, 4)),
+        predictor=nn.mlp((8, 4)),
+        augment=pretext.two_views(_augment()),
+        decay=ops.cosine(0.9, 1.0, 30),
+    )
+    experiment = _experiment(
+        "tiny_byol", method, seed=seed, steps=steps, batch_size=batch_size, learning_rate=learning_rate
+    )
+    schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, 5, 30)
+    return replace(experiment, optimizer=train.lars(schedule, weight_decay=1e-4, clip=True))
+
+
+def _indexed(experiment: Experiment) -> Experiment:
+    """With examples that know their number, and a refresh that does not wait for the end of an epoch."""
+    images = experiment.data._replace(train=data.indexed(experiment.data.train))
+    return replace(experiment, data=images, refresh_every=4)
+
+
+def deepcluster(
+    data_dir: str | None = None,
+    seed: int = 0,
+    steps: int = 10,
+    batch_size: int = 16,
+    learning_rate: float = 1e-3,
+) -> Experiment:
+    """DeepCluster of squares into more clusters than there are classes."""
+    method = methods.deepcluster(
+        encoder=nn.resnet((1, 1), width=4, stem="stride2"),
+        num_clusters=6,
+        num_examples=96,
+        augment=_augment(),
+        pca_dim=4,
+        num_iterations=5,
+    )
+    return _indexed(
+        _experiment(
+            "tiny_deepcluster",
+            method,
+            seed=seed,
+            steps=steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+        )
+    )
+
+
+def deepcluster_v2(
+    data_dir: str | None = None,
+    seed: int = 0,
+    steps: int = 10,
+    batch_size: int = 16,
+    learning_rate: float = 1e-3,
+) -> Experiment:
+    """DeepCluster-v2 with three heads and two sizes of crops."""
+    method = methods.deepcluster_v2(
+        encoder=nn.resnet((1, 1), width=4, stem="stride2"),
+        projector=nn.mlp((8, 4)),
+        num_prototypes=(5, 5, 7),
+        num_examples=96,
+        augment=pretext.multi_crop(_augment(), _augment(8), num_local=2),
+        num_iterations=5,
+    )
+    return _indexed(
+        _experiment(
+            "tiny_deepcluster_v2",
+            method,
+            seed=seed,
+            steps=steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+        )
+    )
+
+
+def dino(
+    data_dir: str | None = None,
+    seed: int = 0,
+    steps: int = 10,
+    batch_size: int = 16,
+    learning_rate: float = 1e-3,
+) -> Experiment:
+    """DINO with batch norm in both networks, a centre, and numbers that change with the step."""
+    method = methods.dino(
+        encoder=nn.resnet((1, 1), width=4, stem="stride2"),
+        head=nn.dino_head(6, hidden=(8,), bottleneck=4, norm="batch"),
+        augment=pretext.multi_crop(_augment(), _augment(8), num_local=2),
+        teacher_temperature=ops.linear(0.04, 0.07, 20),
+        decay=ops.cosine(0.9, 1.0, 30),
+        freeze_prototypes_steps=3,
+    )
+    return _experiment(
+        "tiny_dino", method, seed=seed, steps=steps, batch_size=batch_size, learning_rate=learning_rate
+    )
+
+
+FACTORIES = {
+    "simclr": simclr,
+    "swav": swav,
+    "mae": mae,
+    "moco": moco,
+    "byol": byol,
+    "deepcluster": deepcluster,
+    "deepcluster_v2": deepcluster_v2,
+    "dino": dino,
+}
 
 if __name__ == "__main__":
     import sys

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Scalar
 
 from jssl import losses, nn, ops
@@ -89,14 +90,14 @@ def moco(
     def views_of(key: PRNGKeyArray, batch: Batch) -> Array:
         return augmented(augment, field(batch, inputs), key)
 
-    def contrast(q: Array, k: Array, queue: ops.Queue | None) -> tuple[Scalar, Scalar]:
-        """The loss, and its share of a guess's; the query and the key of one column belong together."""
+    def contrast(q: Array, k: Array, queue: ops.Queue | None) -> Scalar:
+        """The mean over the columns, each of which holds queries and the keys that belong to them."""
         columns = range(num_queries)
         if queue is None:
             each = [losses.info_nce(q[:, i], k[:, i], temperature=temperature) for i in columns]
-            return 2 * temperature * sum(each), sum(each) / num_queries / math.log(len(k))
-        each = [losses.moco(q[:, i], k[:, i], queue.rows[:, i], temperature=temperature) for i in columns]
-        return sum(each) / num_queries, sum(each) / num_queries / math.log(queue_size + 1)
+        else:
+            each = [losses.moco(q[:, i], k[:, i], queue.rows[:, i], temperature=temperature) for i in columns]
+        return jnp.mean(jnp.stack(each))
 
     def init(key: PRNGKeyArray, batch: Batch) -> tuple[Tree, MoCoState]:
         network_key, queue_key = jax.random.split(key)
@@ -119,9 +120,10 @@ def moco(
         k, target_stats = target.apply(state.target, merge_views(other), train=True, key=target_key)
         k = ops.l2_normalize(ops.at_least_float32(jax.lax.stop_gradient(k)))
         q, k = split_views(q, num_queries), split_views(k, num_queries)
-        value, chance = contrast(q, k, state.queue)
+        mean = contrast(q, k, state.queue)
+        value = mean if queue_size else 2 * temperature * num_queries * mean
         metrics = {
-            "contrastive/chance": chance,
+            "contrastive/chance": mean / math.log(queue_size + 1 if queue_size else len(k)),
             "contrastive/accuracy": losses.contrastive_accuracy(q[:, 0], k[:, 0]),
             "collapse/std": spread(merge_views(k)),
         }
