@@ -3,8 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jssl import core, losses, methods, nn
+from jssl import core, losses, methods, nn, pretext
 from jssl.core import Tokens
+from jssl.methods import masked
 from tests import conformance
 from tests.nn.compiled import apply
 
@@ -100,6 +101,58 @@ def test_tokens_of_any_kind():
     value, _ = jax.jit(method.loss)(params, state, batch, key=jax.random.key(2), step=jnp.asarray(0))
     assert np.isfinite(value)
     assert jax.jit(method.embed)(params, state, batch["series"]).shape == (8, 16)
+
+
+def test_masks_of_ones_own():
+    """Blocks instead of scattered tokens, and a count of their own."""
+    batch, seen = conformance.batch(), []
+    method = mae(
+        encoder=spy(nn.transformer(16, 1, 2), seen),
+        mask=lambda key, n: pretext.block_mask(key, (4, 4), 0.25, block=(0.25, 0.25), aspect=(1.0, 1.0)),
+    )
+    params, state = method.init(jax.random.key(0), batch)
+    method.loss(params, state, batch, key=jax.random.key(1), step=jnp.asarray(0))
+    visible = (seen[-1].positions[..., 0] * 4 + seen[-1].positions[..., 1]).astype(int)
+    assert visible.shape == (16, 12)
+    for row in visible.tolist():
+        rows, columns = np.divmod(sorted(set(range(16)) - set(row)), 4)
+        assert (np.ptp(rows), np.ptp(columns)) == (1, 1)
+
+
+def test_a_mean_for_each_channel():
+    batch, seen = conformance.batch(), []
+    method = mae(
+        encoder=spy(nn.transformer(16, 1, 2), seen), mean=(0.1, 0.2, 0.3), std=(1.0, 2.0, 4.0), mask_ratio=0.5
+    )
+    params, state = method.init(jax.random.key(0), batch)
+    method.loss(params, state, batch, key=jax.random.key(1), step=jnp.asarray(0))
+    visible = seen[-1]
+    index = (visible.positions[..., 0] * 4 + visible.positions[..., 1]).astype(int)
+    image = (np.asarray(batch["image"]) / 255 - [0.1, 0.2, 0.3]) / [1.0, 2.0, 4.0]
+    patches = image.reshape(16, 4, 2, 4, 2, 3).swapaxes(2, 3).reshape(16, 16, 12)
+    np.testing.assert_allclose(
+        visible.values, np.take_along_axis(patches, np.asarray(index)[..., None], axis=1), atol=1e-5
+    )
+
+
+def test_diagnosis():
+    judge = mae().diagnose
+    assert judge({"reconstruction/explained": 0.2, "collapse/std": 0.6}) == []
+    sentences = judge({"reconstruction/explained": -0.01, "collapse/std": 0.01})
+    assert len(sentences) == 2
+    assert all("mask_ratio" in sentence for sentence in sentences)
+
+
+def test_the_explained_share():
+    """0 for the mean, 1 for the values themselves; what is visible does not count."""
+    target = jax.random.normal(jax.random.key(0), (4, 6, 3))
+    mask = jax.random.bernoulli(jax.random.key(1), 0.5, (4, 6))
+    mean = jnp.broadcast_to(target[mask].mean(0), target.shape)
+    np.testing.assert_allclose(masked.explained(mean, target, mask), 0, atol=1e-6)
+    perfect = jnp.where(mask[..., None], target, 100.0)
+    np.testing.assert_allclose(masked.explained(perfect, target, mask), 1, atol=1e-6)
+    half = jnp.where(mask[..., None], (target + mean) / 2, -5.0)
+    np.testing.assert_allclose(masked.explained(half, target, mask), 0.75, atol=1e-5)
 
 
 def test_wrong_arguments():
