@@ -47,11 +47,11 @@ def evaluations(encoder: Encoder, *, every: int) -> tuple[Eval, ...]:
         evals.linear_probe(labels=(100, 1000, None)),
         evals.supervised(
             encoder,
-            labels=(100, 1000, None),
-            num_subsets=(5, 1, 1),
+            labels=(100, 1000),
+            num_subsets=(5, 1),
             learning_rate=3e-3,
             weight_decay=0.5,
-            steps=(1_000, 2_000, 2_000),
+            steps=(1_000, 2_000),
             augment=garment_augment(),
         ),
     )
