@@ -168,8 +168,7 @@ def msn(
         return state._replace(target=move_target(state.target, params, decay, step))
 
     def embed(params: Tree, state: MSNState, inputs: Array) -> Float[Array, "batch dim"]:
-        x = tokens_of(inputs[:, None])
-        return embed_class_token(encoder, state.target, jax.tree.map(merge_views, x))
+        return embed_class_token(encoder, state.target, masked.cut(tokenizer, inputs, mean, std))
 
     def show(params: Tree, state: MSNState, batch: Batch, *, key: PRNGKeyArray) -> dict[str, Array]:
         return {"views": as_one_size(all_views(key, batch))}
