@@ -22,14 +22,15 @@ from jssl.methods.cluster_parts import (
     spread_rows,
     sweep,
 )
-from jssl.methods.distillation_parts import as_one_size, views_of
 from jssl.methods.parts import (
     as_input,
+    as_one_size,
     embed_with,
     field,
     merge_views,
     project_views,
     spread,
+    views_of,
     zeros_of,
 )
 

@@ -10,15 +10,14 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Scalar
 from jssl import losses, nn, ops
 from jssl.core import Batch, Encoder, Method, Metrics, Schedule, Transform, Tree, Variables
 from jssl.methods.distillation_parts import (
-    as_one_size,
     check_options,
     in_training_mode,
     judge_targets,
     target_metrics,
-    views_of,
     with_frozen_prototypes,
 )
 from jssl.methods.parts import (
+    as_one_size,
     embed_with,
     encode_views,
     field,
@@ -27,6 +26,7 @@ from jssl.methods.parts import (
     split_views,
     spread,
     start_target,
+    views_of,
     zeros_of,
 )
 

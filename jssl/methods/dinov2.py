@@ -14,10 +14,18 @@ from jssl.methods.distillation_parts import (
     in_training_mode,
     judge_targets,
     target_metrics,
-    views_of,
     with_frozen_prototypes,
 )
-from jssl.methods.parts import field, merge_views, move_target, split_views, spread, start_target, zeros_of
+from jssl.methods.parts import (
+    field,
+    merge_views,
+    move_target,
+    split_views,
+    spread,
+    start_target,
+    views_of,
+    zeros_of,
+)
 from jssl.methods.token_views import (
     MaskedViews,
     embed_class_token,

@@ -1,34 +1,12 @@
-"""What DINO, iBOT, DINOv2 and MSN share: views of several sizes, frozen prototypes, how targets collapse."""
+"""What DINO, iBOT, DINOv2 and MSN share: frozen prototypes, and how targets collapse."""
 
 from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray, Scalar
+from jaxtyping import Array, Float, Int, Scalar
 
-from jssl.core import Metrics, Transform, Tree, Variables
-from jssl.methods.parts import augmented
-
-
-def views_of(augment: Transform, x: Array, key: PRNGKeyArray, *, num_global: int = 2) -> tuple[Array, ...]:
-    """Views [batch, views, ...] of one size each, the global ones first, at least `num_global` of them."""
-    views = augmented(augment, x, key)
-    views = tuple(views) if isinstance(views, tuple) else (views,)
-    total = sum(view.shape[1] for view in views) if all(view.ndim > 2 for view in views) else 0
-    if total < 2 or views[0].shape[1] < num_global:
-        raise ValueError(
-            "expected an augment that makes (globals [g, ...], locals [l, ...]) of one example, two views or "
-            f"more of which {num_global} or more are global, got {[view.shape[1:] for view in views]}: use "
-            "pretext.dino_views or pretext.multi_crop"
-        )
-    return views
-
-
-def as_one_size(views: tuple[Array, ...]) -> Float[Array, "batch views height width channels"]:
-    """Views side by side, the small ones enlarged to the size of the global ones without smoothing."""
-    size = views[0].shape[2:]
-    resized = [jax.image.resize(view, (*view.shape[:2], *size), "nearest") for view in views]
-    return jnp.concatenate(resized, axis=1)
+from jssl.core import Metrics, Tree, Variables
 
 
 def with_frozen_prototypes(params: Tree, step: Int[Array, ""], steps: int) -> Tree:

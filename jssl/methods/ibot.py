@@ -15,10 +15,9 @@ from jssl.methods.distillation_parts import (
     in_training_mode,
     judge_targets,
     target_metrics,
-    views_of,
     with_frozen_prototypes,
 )
-from jssl.methods.parts import field, merge_views, move_target, spread, start_target, zeros_of
+from jssl.methods.parts import field, merge_views, move_target, spread, start_target, views_of, zeros_of
 from jssl.methods.token_views import (
     MaskedViews,
     embed_class_token,

@@ -9,14 +9,15 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Scalar
 from jssl import losses, nn
 from jssl.core import Batch, Encoder, Method, Metrics, Transform, Tree, Variables
 from jssl.methods import warnings
-from jssl.methods.distillation_parts import as_one_size, views_of
 from jssl.methods.parts import (
+    as_one_size,
     dimensions,
     embed_with,
     field,
     merge_views,
     project_views,
     spread,
+    views_of,
     zeros_of,
 )
 

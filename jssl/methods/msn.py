@@ -10,14 +10,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Scalar
 from jssl import losses, nn, ops
 from jssl.core import Batch, Encoder, Method, Metrics, Schedule, Tokenizer, Tokens, Transform, Tree, Variables
 from jssl.methods import masked
-from jssl.methods.distillation_parts import (
-    as_one_size,
-    in_training_mode,
-    judge_targets,
-    target_metrics,
-    views_of,
-)
+from jssl.methods.distillation_parts import in_training_mode, judge_targets, target_metrics
 from jssl.methods.parts import (
+    as_one_size,
     encode_views,
     field,
     merge_views,
@@ -25,6 +20,7 @@ from jssl.methods.parts import (
     split_views,
     spread,
     start_target,
+    views_of,
     zeros_of,
 )
 from jssl.methods.token_views import class_token, embed_class_token

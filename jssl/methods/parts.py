@@ -22,6 +22,27 @@ def augmented(augment: Transform, x: Shaped[Array, "batch *shape"], key: PRNGKey
     return jax.vmap(augment)(example_keys(key, len(x)), as_input(x))
 
 
+def views_of(augment: Transform, x: Array, key: PRNGKeyArray, *, num_global: int = 2) -> tuple[Array, ...]:
+    """Views [batch, views, ...] of one size each, the global ones first, at least `num_global` of them."""
+    views = augmented(augment, x, key)
+    views = tuple(views) if isinstance(views, tuple) else (views,)
+    total = sum(view.shape[1] for view in views) if all(view.ndim > 2 for view in views) else 0
+    if total < 2 or views[0].shape[1] < num_global:
+        raise ValueError(
+            "expected an augment that makes (globals [g, ...], locals [l, ...]) of one example, two views or "
+            f"more of which {num_global} or more are global, got {[view.shape[1:] for view in views]}: use "
+            "pretext.dino_views or pretext.multi_crop"
+        )
+    return views
+
+
+def as_one_size(views: tuple[Array, ...]) -> Float[Array, "batch views height width channels"]:
+    """Views side by side, the small ones enlarged to the size of the global ones without smoothing."""
+    size = views[0].shape[2:]
+    resized = [jax.image.resize(view, (*view.shape[:2], *size), "nearest") for view in views]
+    return jnp.concatenate(resized, axis=1)
+
+
 def field(batch: Batch, name: str) -> Array:
     """The array of the batch that the method reads."""
     if name not in batch:

@@ -1,6 +1,6 @@
 """SwAV: each view of an example predicts to which prototypes the other views were assigned."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jssl import losses, nn, ops
 from jssl.core import Batch, Encoder, Method, Metrics, Transform, Tree, Variables
 from jssl.methods.parts import (
     as_input,
-    augmented,
+    as_one_size,
     check_queue,
     embed_with,
     encode_views,
@@ -18,6 +18,7 @@ from jssl.methods.parts import (
     merge_views,
     split_views,
     spread,
+    views_of,
     zeros_of,
 )
 
@@ -81,10 +82,8 @@ def swav(
     network = nn.chain(encoder=encoder, projector=projector)
     prototypes = nn.prototypes(num_prototypes)
 
-    def views_of(key: PRNGKeyArray, batch: Batch) -> tuple[Array, ...]:
-        """Views [batch, views, ...] of one size each, the global ones first."""
-        views = augmented(augment, field(batch, inputs), key)
-        return tuple(views) if isinstance(views, tuple) else (views,)
+    def make_views(key: PRNGKeyArray, batch: Batch) -> tuple[Array, ...]:
+        return views_of(augment, field(batch, inputs), key)
 
     def project(
         params: Tree, stats: Tree, views: tuple[Array, ...], key: PRNGKeyArray
@@ -114,8 +113,7 @@ def swav(
 
     def init(key: PRNGKeyArray, batch: Batch) -> tuple[Tree, SwAVState]:
         network_key, prototypes_key = jax.random.split(key)
-        views = zeros_of(views_of, key, batch)
-        _check_views(views)
+        views = zeros_of(make_views, key, batch)
         check_queue(queue_size, len(views[0]))
         variables = network.init(network_key, merge_views(views[0]))
         z = nn.output_like(network, variables, merge_views(views[0]))
@@ -127,7 +125,7 @@ def swav(
         params: Tree, state: SwAVState, batch: Batch, *, key: PRNGKeyArray, step: Int[Array, ""]
     ) -> tuple[Scalar, tuple[SwAVState, Metrics]]:
         augment_key, network_key = jax.random.split(key)
-        views = views_of(augment_key, batch)
+        views = make_views(augment_key, batch)
         z, stats = project(params, state.stats, views, network_key)
         params = {**params, "prototypes": _frozen_until(params["prototypes"], step, freeze_prototypes_steps)}
         scores = score(params, z)
@@ -147,7 +145,10 @@ def swav(
         network_params = {name: params[name] for name in ("encoder", "projector")}
         images = as_input(field(batch, inputs))
         z, _ = network.apply(Variables(network_params, state.stats), images, train=False)
-        return {"views": _as_one_size(views_of(key, batch)), "prototypes": score(params, ops.l2_normalize(z))}
+        return {
+            "views": as_one_size(make_views(key, batch)),
+            "prototypes": score(params, ops.l2_normalize(z)),
+        }
 
     return Method(init, loss, update, embed, show=show)
 
@@ -166,13 +167,6 @@ def _metrics(z: Float[Array, "batch views dim"], logits: Float[Array, "batch vie
     }
 
 
-def _as_one_size(views: tuple[Array, ...]) -> Float[Array, "batch views height width channels"]:
-    """Views side by side, the small ones enlarged to the size of the global ones without smoothing."""
-    size = views[0].shape[2:]
-    resized = [jax.image.resize(view, (*view.shape[:2], *size), "nearest") for view in views]
-    return jnp.concatenate(resized, axis=1)
-
-
 def _check(temperature: float, epsilon: float, num_iterations: int, queue_size: int) -> None:
     if temperature <= 0 or epsilon <= 0:
         raise ValueError(f"expected temperature and epsilon above 0, got {temperature} and {epsilon}")
@@ -180,12 +174,4 @@ def _check(temperature: float, epsilon: float, num_iterations: int, queue_size: 
         raise ValueError(
             f"expected num_iterations of 1 or more and queue_size of 0 or more, got {num_iterations} and "
             f"{queue_size}"
-        )
-
-
-def _check_views(views: Any) -> None:
-    if any(view.ndim < 3 for view in views) or views[0].shape[1] < 2:
-        raise ValueError(
-            "expected an augment that makes (globals [g, ...], locals [l, ...]) of one example, with two "
-            f"global views or more, got {[view.shape[1:] for view in views]}: use pretext.multi_crop"
         )

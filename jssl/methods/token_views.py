@@ -10,8 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from jssl import nn
 from jssl.core import Encoder, Tokens, Tree, Variables
 from jssl.methods import masked
-from jssl.methods.distillation_parts import as_one_size
-from jssl.methods.parts import merge_views, split_views
+from jssl.methods.parts import as_one_size, merge_views, split_views
 from jssl.pretext.masks import BoundedMask
 
 Cut: TypeAlias = Callable[[Array], Tokens]
