@@ -1,6 +1,6 @@
 """Measures a method on labelled data, beside raw pixels, the untrained encoder and training from scratch."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,13 +10,19 @@ from rich.console import Console
 from rich.table import Table
 
 from jssl.core import Method, TrainState, Tree
-from jssl.data import DataSet, as_arrays
+from jssl.data import DataSet, Example, Source, as_arrays, in_order, subset
 from jssl.evals import Eval, Split, embed_all, knn_predict
 
 RAW, UNTRAINED, TRAINED, SCRATCH = "raw pixels", "untrained", "trained", "from scratch"
 
+LIMIT = 2**32
+"""Bytes: examples that take more, decoded, are read anew for each look, and only their features are kept."""
+
 PICTURED = 2048
 """How many test examples the page's map, neighbours and clusters are drawn from."""
+
+DRAWN = 2**25
+"""Bytes: of so many of these the method's pictures are drawn."""
 
 VIEWED = 512
 """Of how many of them the views are kept in memory, to measure their alignment."""
@@ -24,14 +30,46 @@ VIEWED = 512
 SHOWN = 12
 """How many rows of each kind of picture the page shows."""
 
+TILE = 96
+"""Pixels: larger images are stored for the page's map at a lower resolution."""
+
 Embed = Callable[[np.ndarray], np.ndarray]
 
 
-class Arrays(NamedTuple):
+class Part:
+    """The training or the test examples.
+
+    Attributes:
+        source: the examples.
+        arrays: all of them, decoded once; None where they would take more than `LIMIT`.
+    """
+
+    def __init__(self, source: Source) -> None:
+        size = len(source) * sum(np.asarray(x).nbytes for x in source[0].values())
+        self.source = source
+        self.arrays = as_arrays(source) if size <= LIMIT else None
+
+    def chunks(self) -> Iterator[Example]:
+        """All examples in their order."""
+        return in_order(self.source) if self.arrays is None else iter((self.arrays,))
+
+    def first(self, count: int) -> np.ndarray:
+        """The first images."""
+        few = range(min(count, len(self.source)))
+        arrays = as_arrays(subset(self.source, few)) if self.arrays is None else self.arrays
+        return arrays["image"][:count]
+
+
+class Examples(NamedTuple):
     """The examples that the evaluations see."""
 
-    train: dict[str, np.ndarray]
-    test: dict[str, np.ndarray]
+    train: Part
+    test: Part
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the inputs themselves are kept."""
+        return all(part.arrays is not None for part in self)
 
 
 class Comparison(NamedTuple):
@@ -47,15 +85,15 @@ class Comparison(NamedTuple):
         return {name: values[TRAINED] for name, values in self.rows.items() if TRAINED in values}
 
 
-def load_arrays(data: DataSet) -> Arrays:
-    """Decode the training and the test examples once.
+def load_examples(data: DataSet) -> Examples:
+    """Decode the training and the test examples once, where they fit into memory.
 
     Raises:
         ValueError: there is no test set.
     """
     if data.test is None:
         raise ValueError("The evaluations need test examples: give the DataSet a test source, or no evals.")
-    return Arrays(as_arrays(data.train), as_arrays(data.test))
+    return Examples(Part(data.train), Part(data.test))
 
 
 def make_embed(method: Method) -> Callable[[Tree, Tree, np.ndarray], np.ndarray]:
@@ -79,15 +117,17 @@ def raw(inputs: np.ndarray) -> np.ndarray:
     return flat / 255 if inputs.dtype == np.uint8 else flat
 
 
-def split(examples: dict[str, np.ndarray], embed: Embed) -> Split:
+def split(part: Part, embed: Embed) -> Split:
     """Examples with their features.
 
     Raises:
         ValueError: they have no labels.
     """
-    if "label" not in examples:
-        raise ValueError(f"The evaluations need a 'label' in each example, got {sorted(examples)}.")
-    return Split(examples["image"], embed(examples["image"]), examples["label"])
+    if "label" not in part.source[0]:
+        raise ValueError(f"The evaluations need a 'label' in each example, got {sorted(part.source[0])}.")
+    looks = [(embed(chunk["image"]), chunk["label"]) for chunk in part.chunks()]
+    features, labels = (np.concatenate(column) for column in zip(*looks, strict=True))
+    return Split(None if part.arrays is None else part.arrays["image"], features, labels)
 
 
 def measure(evals: Iterable[Eval], key: jax.Array, train: Split, test: Split) -> dict[str, float]:
@@ -101,7 +141,7 @@ def measure(evals: Iterable[Eval], key: jax.Array, train: Split, test: Split) ->
 def compare(
     experiment_evals: Sequence[Eval],
     key: jax.Array,
-    arrays: Arrays,
+    examples: Examples,
     embeds: dict[str, Embed],
     views: np.ndarray | None = None,
 ) -> Comparison:
@@ -110,13 +150,15 @@ def compare(
     Args:
         experiment_evals: what to measure.
         key: of the evaluations' random choices.
-        arrays: the examples.
+        examples: what is embedded; without the inputs in memory, raw pixels are left out.
         embeds: by column; the trained encoder's comes last.
         views: two random views of each test example, for the trained encoder's alignment.
     """
     rows: dict[str, dict[str, float]] = {}
     for column, embed in embeds.items():
-        train, test = (split(part, embed) for part in arrays)
+        if column == RAW and not examples.in_memory:
+            continue
+        train, test = (split(part, embed) for part in examples)
         if column == TRAINED and views is not None:
             test = test._replace(views=np.stack([embed(views[:, 0]), embed(views[:, 1])], axis=1))
         chosen = [e for e in experiment_evals if e.baselines or column == TRAINED]
@@ -132,10 +174,11 @@ def compare(
 def draw_pictures(
     method: Method, state: TrainState, key: jax.Array, inputs: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """What the method shows of its pretext task: pictures of the first inputs, scores of all of them."""
+    """What the method shows of its pretext task: pictures of the first inputs, scores of more of them."""
     if method.show is None:
         return {}
     jitted = jax.jit(method.show)
+    inputs = inputs[: max(SHOWN, DRAWN // inputs[0].nbytes)]
     size = min(256, len(inputs))
     parts: dict[str, list[np.ndarray]] = {}
     for number, start in enumerate(range(0, len(inputs), size)):
@@ -149,19 +192,33 @@ def draw_pictures(
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
-def write_arrays(folder: Path, train: Split, test: Split, pictures: dict[str, np.ndarray]) -> None:
-    """The files that the page draws features and pictures from: `embeddings.npz`, `pictures.npz`."""
+def write_arrays(
+    folder: Path, train: Split, test: Split, inputs: np.ndarray, pictures: dict[str, np.ndarray]
+) -> None:
+    """The files that the page draws features and pictures from: `embeddings.npz`, `pictures.npz`.
+
+    Args:
+        inputs: the first `PICTURED` of the test set.
+    """
     assert train.labels is not None, "split() refuses examples without labels"
     predictions = knn_predict(train.features, train.labels, test.features[:PICTURED])
     np.savez_compressed(
         folder / "embeddings.npz",
         features=test.features[:PICTURED],
         labels=np.asarray(test.labels)[:PICTURED],
-        inputs=test.inputs[:PICTURED],
+        inputs=_as_tiles(inputs),
         predictions=np.asarray(predictions),
     )
     shown = {name: values if values.ndim == 2 else values[:SHOWN] for name, values in pictures.items()}
     np.savez_compressed(folder / "pictures.npz", **shown)  # type: ignore[arg-type]
+
+
+def _as_tiles(inputs: np.ndarray) -> np.ndarray:
+    """Large images [n, height, width, channels] with every second, third, ... pixel only."""
+    if inputs.ndim != 4:
+        return inputs
+    every = -(-max(inputs.shape[1:3]) // TILE)
+    return inputs[:, ::every, ::every]
 
 
 def print_results(results: dict[str, Any]) -> None:

@@ -49,13 +49,13 @@ class Session:
         self.embed = evaluation.make_embed(experiment.method)
         self._train_key, self._eval_key = jax.random.split(jax.random.key(experiment.seed))
         self._refresh_key = jax.random.fold_in(jax.random.key(experiment.seed), 1)
-        self._arrays: evaluation.Arrays | None = None
+        self._examples: evaluation.Examples | None = None
         self._embedded: tuple[int, Any] | None = None
 
-    def arrays(self) -> evaluation.Arrays:
-        if self._arrays is None:
-            self._arrays = evaluation.load_arrays(self.experiment.data)
-        return self._arrays
+    def examples(self) -> evaluation.Examples:
+        if self._examples is None:
+            self._examples = evaluation.load_examples(self.experiment.data)
+        return self._examples
 
     def checkpoints(self, *, read_only: bool = False) -> Checkpoints:
         experiment = self.experiment
@@ -218,7 +218,7 @@ class Session:
         step = int(state.step)
         if self._embedded is None or self._embedded[0] != step:
             embed = evaluation.bind(self.embed, state)
-            self._embedded = (step, tuple(evaluation.split(part, embed) for part in self.arrays()))
+            self._embedded = (step, tuple(evaluation.split(part, embed) for part in self.examples()))
         return self._embedded[1]
 
     def evaluate(self, trained: Trained) -> None:
@@ -234,17 +234,17 @@ class Session:
                 evaluation.UNTRAINED: evaluation.bind(self.embed, self.initial_state()),
                 evaluation.TRAINED: evaluation.bind(self.embed, state),
             }
-            inputs = self.arrays().test["image"][: evaluation.PICTURED]
+            inputs = self.examples().test.first(evaluation.PICTURED)
             pictures = evaluation.draw_pictures(experiment.method, state, self._eval_key, inputs)
             table = evaluation.compare(
-                experiment.evals, self._eval_key, self.arrays(), embeds, pictures.get("views")
+                experiment.evals, self._eval_key, self.examples(), embeds, pictures.get("views")
             )
             results = {
                 "columns": table.columns,
                 "rows": table.rows,
                 "warnings": warnings + diagnose(table.trained()),
             }
-            evaluation.write_arrays(self.folder, table.train, table.test, pictures)
+            evaluation.write_arrays(self.folder, table.train, table.test, inputs, pictures)
         results["classes"] = list(experiment.data.classes)
         results["seconds"] = {"training": trained.seconds, "evaluation": time.monotonic() - started}
         run_folder.write_json(self.folder / "results.json", results)

@@ -5,6 +5,7 @@ from jssl.data.images import resize
 from jssl.data.indexed import indexed
 from jssl.data.memory import arrays, cached
 from jssl.data.named import dataset, fashion_mnist
+from jssl.data.ordered import in_order
 from jssl.data.pipeline import Loader, loader
 from jssl.data.records import tfds
 from jssl.data.source import DataSet, Example, Source, as_arrays, mapped, subset
@@ -20,6 +21,7 @@ __all__ = [
     "dataset",
     "fashion_mnist",
     "image_folder",
+    "in_order",
     "indexed",
     "loader",
     "mapped",

@@ -12,7 +12,8 @@ AnyArray = Array | np.ndarray
 class Split(NamedTuple):
     """Examples with their features, from the training or the test set.
 
-    inputs: what the encoder takes: images, uint8 or float in [0, 1], or any array with examples along axis 0.
+    inputs: what the encoder takes: images, uint8 or float in [0, 1], or any array with examples along axis 0;
+        None where there are too many to be kept.
     features: what the encoder made of them, float32.
     labels: the number of the class of each example, from 0; None where there are no labels.
     views: features of two random views of each example, where the positives' distance is to be measured.
@@ -48,6 +49,16 @@ def require_finite(features: Any, what: str) -> None:
             f"expected finite {what}, got {bad} of {len(features)} rows with NaN or infinity: training has "
             "diverged or the encoder overflows; try a lower learning rate, a longer warm-up or float32"
         )
+
+
+def require_inputs(split: Split, what: str) -> Any:
+    """The inputs themselves, for an evaluation that needs more than their features."""
+    if split.inputs is None:
+        raise ValueError(
+            f"expected {what}, got features only: the data set is too large to be kept in memory, so leave "
+            "this evaluation out, or give it a data.subset"
+        )
+    return split.inputs
 
 
 def require_labels(labels: Any, num: int, what: str) -> np.ndarray:

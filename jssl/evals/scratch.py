@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from jssl import nn, ops
 from jssl.core import Encoder, Transform, Tree, Variables, example_keys
 from jssl.evals.embedding import embed_all
-from jssl.evals.eval import Eval, Split, count_classes, require_finite, require_labels
+from jssl.evals.eval import Eval, Split, count_classes, require_finite, require_inputs, require_labels
 from jssl.evals.subsets import budget_scores, label_subsets
 
 WARMUP = 20
@@ -162,18 +162,20 @@ def supervised(
         raise ValueError(f"expected steps and batch sizes of 1 or more, got steps={steps}, {batch_size=}")
 
     def run(key: PRNGKeyArray, train_split: Split, test: Split) -> dict[str, float]:
-        train_labels = require_labels(train_split.labels, len(train_split.inputs), "training labels")
-        test_labels = require_labels(test.labels, len(test.inputs), "test labels")
+        inputs = require_inputs(train_split, "training inputs")
+        test_inputs = require_inputs(test, "test inputs")
+        train_labels = require_labels(train_split.labels, len(inputs), "training labels")
+        test_labels = require_labels(test.labels, len(test_inputs), "test labels")
         classes = count_classes(train_labels, test_labels)
         trainer = make_trainer(encoder, num_classes=classes, augment=augment)
-        data = jnp.asarray(train_split.inputs), jnp.asarray(train_labels)
+        data = jnp.asarray(inputs), jnp.asarray(train_labels)
         results: dict[str, float] = {}
         for budget, recipe, num in zip(labels, recipes, subsets_each, strict=True):
             subsets = label_subsets(key, train_labels, budget=budget, num=num)
             predictions = []
             for number, subset in enumerate(subsets):
                 variables = train(trainer, jax.random.fold_in(key, number), *data, subset, recipe)
-                predictions.append(_predict(trainer, variables, test.inputs))
+                predictions.append(_predict(trainer, variables, test_inputs))
             results |= budget_scores("supervised", budget, np.stack(predictions), test_labels, classes)
         return results
 
