@@ -12,6 +12,7 @@ from jssl.methods import warnings
 from jssl.methods.parts import (
     augmented,
     check_two_views,
+    dimensions,
     embed_with,
     field,
     merge_views,
@@ -52,7 +53,8 @@ def byol(
         inputs: name of the batch's array.
 
     Returns:
-        A method with the metric "collapse/std" (of the target's projections, see `methods.parts.spread`).
+        A method with the metrics "collapse/std" and "collapse/dimensions" (of the target's projections, see
+        `spread` and `dimensions` in `methods.parts`).
 
     Raises:
         ValueError: in `init`, where `augment` doesn't give two views.
@@ -84,7 +86,7 @@ def byol(
         z_a, z_b = split_views(jax.lax.stop_gradient(z), 2).swapaxes(0, 1)
         value = losses.cosine_regression(p_a, z_b) + losses.cosine_regression(p_b, z_a)
         state = BYOLState(stats, state.target._replace(stats=target_stats))
-        return value, (state, {"collapse/std": spread(z)})
+        return value, (state, {"collapse/std": spread(z), "collapse/dimensions": dimensions(z)})
 
     def update(params: Tree, state: BYOLState, step: Int[Array, ""]) -> BYOLState:
         return state._replace(target=move_target(state.target, params, decay, step))
@@ -104,4 +106,7 @@ def diagnose(metrics: Mapping[str, float]) -> list[str]:
         metrics,
         "try a `decay` nearer to 1, a lower learning rate, a `predictor` with a hidden layer, and batch norm "
         "in `projector` and `predictor`",
+    ) or warnings.few_dimensions(
+        metrics,
+        "try a wider `projector`, a lower learning rate for all but `predictor`, or a stronger `augment`",
     )

@@ -12,6 +12,7 @@ from jssl.methods import warnings
 from jssl.methods.parts import (
     augmented,
     check_two_views,
+    dimensions,
     embed_with,
     field,
     merge_views,
@@ -49,7 +50,8 @@ def simsiam(
         inputs: name of the batch's array.
 
     Returns:
-        A method with the metric "collapse/std" (of the projections, see `methods.parts.spread`).
+        A method with the metrics "collapse/std" and "collapse/dimensions" (of the projections, see `spread`
+        and `dimensions` in `methods.parts`).
 
     Raises:
         ValueError: in `init`, where `augment` doesn't give two views.
@@ -81,7 +83,7 @@ def simsiam(
         z_a, z_b = split_views(jax.lax.stop_gradient(z), 2).swapaxes(0, 1)
         p_a, p_b = split_views(p, 2).swapaxes(0, 1)
         value = (losses.negative_cosine(p_a, z_b) + losses.negative_cosine(p_b, z_a)) / 2
-        return value, (SimSiamState(stats), {"collapse/std": spread(z)})
+        return value, (SimSiamState(stats), {"collapse/std": spread(z), "collapse/dimensions": dimensions(z)})
 
     def update(params: Tree, state: SimSiamState, step: Int[Array, ""]) -> SimSiamState:
         return state
@@ -101,4 +103,6 @@ def diagnose(metrics: Mapping[str, float]) -> list[str]:
         metrics,
         "try a lower learning rate, a constant one for `predictor`, batch norm after the last layer of "
         "`projector` (final_norm=True), or a hidden layer of `predictor` a quarter as wide as its output",
+    ) or warnings.few_dimensions(
+        metrics, "try a lower learning rate, a wider `encoder`, or a stronger `augment`"
     )

@@ -53,3 +53,4 @@ def test_diagnose():
     method = byol()
     assert method.diagnose({"collapse/std": 0.8, "loss": 0.1}) == []
     assert "`decay`" in method.diagnose({"collapse/std": 0.01, "loss": 0.0})[0]
+    assert "Dimensional" in method.diagnose({"collapse/std": 0.8, "collapse/dimensions": 0.001})[0]

@@ -3,9 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jssl import methods, nn
+from jssl import losses, methods, nn
 from jssl.core import Variables, example_keys
 from tests import conformance
+from tests.methods import vectors
 from tests.nn.compiled import apply
 
 
@@ -44,6 +45,26 @@ def test_loss_by_hand():
     np.testing.assert_allclose(value, total / 32, rtol=1e-4)
     np.testing.assert_allclose(metrics["contrastive/accuracy"], found / 16)
     np.testing.assert_allclose(metrics["collapse/std"], np.sqrt(8) * z.std(0).mean(), rtol=1e-4)
+
+
+def test_decoupled():
+    """The same embeddings by the other loss, which a guess leaves at log(2N - 2)."""
+    options = {"encoder": vectors.ENCODER, "projector": vectors.PROJECTOR, "augment": vectors.two_views}
+    method = methods.simclr(**options, temperature=0.2, decoupled=True, inputs="x")
+    params, state = vectors.begin(method)
+    (value, (_, metrics)), _ = vectors.evaluate(method, params, state)
+    views = vectors.views_of(jax.random.split(jax.random.key(1))[0]).reshape(24, 7)
+    z = vectors.forward(params, state.stats, views, "encoder", "projector")
+    expected = losses.dcl(*jnp.asarray(z, jnp.float32).reshape(12, 2, 5).swapaxes(0, 1), temperature=0.2)
+    np.testing.assert_allclose(value, expected, rtol=1e-4)
+    np.testing.assert_allclose(metrics["contrastive/chance"], value / np.log(22), rtol=1e-5)
+
+
+def test_diagnose():
+    method = simclr()
+    assert method.diagnose({"collapse/std": 0.8, "contrastive/chance": 0.6}) == []
+    assert "alike" in method.diagnose({"collapse/std": 0.01, "contrastive/chance": 1.0})[0]
+    assert "`temperature`" in method.diagnose({"collapse/std": 0.8, "contrastive/chance": 1.0})[0]
 
 
 def test_wrong_arguments():

@@ -62,3 +62,4 @@ def test_diagnose():
     method = simsiam()
     assert method.diagnose({"collapse/std": 0.8, "loss": -0.9}) == []
     assert "`predictor`" in method.diagnose({"collapse/std": 0.01, "loss": -1.0})[0]
+    assert "Dimensional" in method.diagnose({"collapse/std": 0.8, "collapse/dimensions": 0.001})[0]
