@@ -1,26 +1,29 @@
 """What the experiments on CIFAR-10 share: data, encoders, views, optimizers, evaluations, in two sizes.
 
 "paper" is the published recipe: all 50,000 images and a ResNet-18 whose stem keeps the 32x32 pixels (or a
-ViT-Ti/4). "small" ends in minutes on two cores: 10,000 images, a narrow encoder, narrow heads, few epochs,
-and AdamW for every method, since LARS and SGD at the published rates need many more steps.
+ViT-S/4). "small" ends in minutes on two cores: 10,000 images, a narrow encoder, narrow heads, few epochs, and
+AdamW at one rate for every method, since LARS and SGD at the published rates need many more steps.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import optax
 
-from jssl import data, evals, nn, pretext, train
-from jssl.core import Encoder, Method, Tokenizer, Transform
+from jssl import data, evals, nn, ops, pretext, train
+from jssl.core import Encoder, Method, Schedule, Tokenizer, Transform
 from jssl.experiment import Experiment
+from jssl.pretext import image
 
 Preset = Literal["paper", "small"]
 MakeOptimizer: TypeAlias = Callable[[optax.Schedule], optax.GradientTransformation]
+MakeSchedule: TypeAlias = Callable[[float, float, int], Schedule]
 
 MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2470, 0.2435, 0.2616)
 PATCH = 4
+GRID = (32 // PATCH, 32 // PATCH)
 IMAGES = 10_000
 EPOCHS = 20
 RATE = 3e-3
@@ -42,7 +45,7 @@ class Setting(NamedTuple):
     @property
     def width(self) -> int:
         """Of the vision transformer."""
-        return 96 if self.small else 192
+        return 96 if self.small else 384
 
     @property
     def depth(self) -> int:
@@ -58,10 +61,28 @@ class Setting(NamedTuple):
         """A head's width, a number of prototypes or of a queue's rows: an eighth of the paper's if small."""
         return number // 8 if self.small else number
 
+    @property
+    def jitter(self) -> float:
+        """Strength of the colour jitter in the recipes that have it as for ImageNet; half of it if small."""
+        return 0.5 if self.small else 1.0
+
     def resnet(self) -> Encoder:
         """ResNet-18, or a narrow one of three stages; takes images as they are."""
         small = nn.resnet((1, 1, 1), width=32, stem="stride2")
         return normalized(small if self.small else nn.resnet18(stem="cifar"))
+
+    def transformer(self, *, drop_path: float = 0.0, **options: Any) -> Encoder:
+        """ViT-S's blocks over tokens, or four narrow ones, which need no stochastic depth."""
+        rate = 0.0 if self.small else drop_path
+        return nn.transformer(self.width, self.depth, self.heads, drop_path=rate, **options)
+
+    def decay(self, start: float, end: float = 1.0, *, along: MakeSchedule = ops.cosine) -> Schedule:
+        """Of an averaged target; it starts at 0.98 or less if small, to follow within some 50 steps."""
+        return along(min(start, 0.98) if self.small else start, end, self.steps)
+
+    def teacher_temperature(self, end: float, *, epochs: int) -> Schedule:
+        """From 0.04 to the end in the first epochs; always 0.04 if small, for sharper targets."""
+        return ops.linear(0.04, 0.04 if self.small else end, min(epochs * self.epoch, self.steps))
 
     def optimizer(self, make: MakeOptimizer, learning_rate: float) -> optax.GradientTransformation:
         """The published optimizer by its learning rate's schedule (for a batch of 256), or AdamW if small.
@@ -140,9 +161,14 @@ def sgd(weight_decay: float) -> MakeOptimizer:
     return lambda rate: optax.chain(optax.add_decayed_weights(weight_decay), optax.sgd(rate, momentum=0.9))
 
 
-def adamw(weight_decay: float) -> MakeOptimizer:
-    """AdamW, which decays kernels only."""
-    return lambda rate: optax.adamw(rate, weight_decay=weight_decay, mask=train.kernels)
+def adamw(weight_decay: float | optax.Schedule, *, b2: float = 0.999, clip: float = 0.0) -> MakeOptimizer:
+    """AdamW, which decays kernels only; behind a bound on the norm of the gradient if `clip` isn't 0."""
+
+    def make(rate: optax.Schedule) -> optax.GradientTransformation:
+        adam = optax.adamw(rate, b2=b2, weight_decay=weight_decay, mask=train.kernels)
+        return optax.chain(optax.clip_by_global_norm(clip), adam) if clip else adam
+
+    return make
 
 
 def normalized(encoder: Encoder) -> Encoder:
@@ -155,19 +181,23 @@ def patches() -> Tokenizer:
     return nn.patches(PATCH)
 
 
-def augment(*, solarize: float = 0.0) -> Transform:
+def augment() -> Transform:
     """SimCLR's augmentation for CIFAR-10: half of the jitter, no blur."""
-    return pretext.simclr_augment(32, strength=0.5, blur=False, solarize_probability=solarize)
+    return pretext.simclr_augment(32, strength=0.5, blur=False)
 
 
-def views() -> Transform:
-    """Two views by one augmentation."""
-    return pretext.two_views(augment())
+def views(strength: float = 0.5) -> Transform:
+    """SimCLR's two views without blur; the colour jitter is half of that for ImageNet, or another share."""
+    return pretext.two_views(pretext.simclr_augment(32, strength=strength, blur=False))
 
 
-def asymmetric_views() -> Transform:
-    """Two views, the second sometimes solarized, as BYOL's."""
-    return pretext.two_views(augment(), augment(solarize=0.2))
+def asymmetric_views(smallest: float = 0.08) -> Transform:
+    """BYOL's two views without blur: weaker jitter, and the second sometimes solarized.
+
+    Args:
+        smallest: share of the image that a crop has at least.
+    """
+    return pretext.byol_views(32, scale=(smallest, 1.0), blur=False)
 
 
 def crops(num_local: int = 4, local_size: int = 16) -> Transform:
@@ -175,3 +205,8 @@ def crops(num_local: int = 4, local_size: int = 16) -> Transform:
     large = pretext.simclr_augment(32, strength=0.5, blur=False, scale=(0.3, 1.0))
     small = pretext.simclr_augment(local_size, strength=0.5, blur=False, scale=(0.08, 0.3))
     return pretext.multi_crop(large, small, num_local=num_local)
+
+
+def crop_and_flip(smallest: float = 0.2) -> Transform:
+    """One view in its own colours: a crop of at least that share of the image, and a flip."""
+    return pretext.compose(image.random_resized_crop(32, scale=(smallest, 1.0)), image.horizontal_flip())

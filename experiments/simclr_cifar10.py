@@ -42,7 +42,7 @@ def simclr_cifar10(
     method = methods.simclr(
         encoder=cifar.resnet(),
         projector=nn.mlp((cifar.sized(2048), 256)),
-        augment=cifar10.views(),
+        augment=cifar10.views(cifar.jitter),
         temperature=temperature,
     )
     optimizer = cifar.optimizer(cifar10.lars(weight_decay), learning_rate)

@@ -80,7 +80,7 @@ def test_every_option_is_documented(path: Path):
 def test_two_steps_make_a_page(path: Path, tmp_path: Path):
     finished = jssl.run(make(path), run_dir=tmp_path, devices=1)
     assert finished.experiment.name == path.stem
-    losses = [row["loss"] for row in runs.metrics(tmp_path)]
+    losses = [row["loss"] for row in runs.metrics(tmp_path) if "loss" in row]
     assert len(losses) == 2
     assert all(math.isfinite(loss) for loss in losses)
     assert (tmp_path / "report.html").stat().st_size > 0
