@@ -2,13 +2,13 @@
 
     python -m experiments.autoencoder_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.autoencoder_cifar10 --preset small    # minutes on two cores
-    python -m experiments.autoencoder_cifar10 --batch-size 2048    # a pod: all of its chips
+    python -m experiments.pod autoencoder_cifar10 --batch-size 2048    # on each host of a pod
 
 No recipe is published for such networks; AdamW at its usual rate takes the place of the paper's gradient
 descent layer by layer.
 
-Published: nothing on CIFAR-10; not reproduced here, for want of an accelerator. The small preset is measured
-in `benchmarks/league.py`.
+Published: nothing on CIFAR-10; not run at full length here, for want of an accelerator. The small preset is
+measured in `benchmarks/league.py`.
 
 Reference: Vincent et al., 2008, "Extracting and composing robust features with denoising autoencoders", ICML.
 """

@@ -77,7 +77,7 @@ class Setting(NamedTuple):
         return nn.transformer(self.width, self.depth, self.heads, drop_path=rate, **options)
 
     def decay(self, start: float, end: float = 1.0, *, along: MakeSchedule = ops.cosine) -> Schedule:
-        """Of an averaged target; it starts at 0.98 or less if small, to follow within some 50 steps."""
+        """Of an averaged target; at most 0.98 at the start if small, to follow within 50 steps."""
         return along(min(start, 0.98) if self.small else start, end, self.steps)
 
     def teacher_temperature(self, end: float, *, epochs: int) -> Schedule:

@@ -2,13 +2,13 @@
 
     python -m experiments.colorization_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.colorization_cifar10 --preset small    # minutes on two cores
-    python -m experiments.colorization_cifar10 --batch-size 2048    # a pod: all of its chips
+    python -m experiments.pod colorization_cifar10 --batch-size 2048    # on each host of a pod
 
 Colours are predicted for 8x8 cells, a quarter of the picture's size as in the paper, by a decoder behind the
 mean features.
 
-Published: nothing on CIFAR-10; not reproduced here, for want of an accelerator. The small preset is measured
-in `benchmarks/league.py`.
+Published: nothing on CIFAR-10; not run at full length here, for want of an accelerator. The small preset is
+measured in `benchmarks/league.py`.
 
 Reference: Zhang et al., 2016, arXiv 1603.08511.
 """

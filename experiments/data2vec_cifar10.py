@@ -2,12 +2,12 @@
 
     python -m experiments.data2vec_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.data2vec_cifar10 --preset small    # minutes on two cores
-    python -m experiments.data2vec_cifar10 --batch-size 2048    # a pod: all of its chips
+    python -m experiments.pod data2vec_cifar10 --batch-size 2048    # on each host of a pod
 
 Targets are the mean of the upper half of the blocks; the learning rate for a batch of 256 is the same.
 
-Published: nothing on CIFAR-10; on ImageNet fine-tuned 84.2 % (ViT-B/16, paper); not reproduced here, for want
-of an accelerator. The small preset is measured in `benchmarks/league.py`.
+Published: nothing on CIFAR-10; on ImageNet fine-tuned 84.2 % (ViT-B/16, paper); not run at full length here,
+for want of an accelerator. The small preset is measured in `benchmarks/league.py`.
 
 Reference: Baevski et al., 2022, arXiv 2202.03555.
 """
@@ -48,7 +48,7 @@ def data2vec_cifar10(
     cifar = cifar10.setting(preset, data_dir, epochs=epochs, steps=steps, batch_size=batch_size)
     method = methods.data2vec(
         tokenizer=cifar10.patches(),
-        encoder=cifar.transformer(mask_token=True, drop_path=0.2),
+        encoder=cifar.transformer(mask_token=True, drop_path=0.25),
         teacher=cifar.transformer(mask_token=True, last_blocks=cifar.depth // 2),
         mask=lambda key, n: pretext.block_mask(key, cifar10.GRID, mask_ratio),
         decay=cifar.decay(decay, decay, along=ops.linear),

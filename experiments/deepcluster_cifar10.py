@@ -2,7 +2,7 @@
 
     python -m experiments.deepcluster_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.deepcluster_cifar10 --preset small    # minutes on two cores
-    python -m experiments.deepcluster_cifar10 --batch-size 2048    # a pod: all of its chips
+    python -m experiments.pod deepcluster_cifar10 --batch-size 2048    # on each host of a pod
 
 Two things differ from the paper: SimCLR's augmentation makes the clusters independent of colour, where the
 paper filters images by Sobel's operator; and the learning rate decays.
@@ -10,8 +10,8 @@ paper filters images by Sobel's operator; and the learning rate decays.
 The images are clustered anew in each epoch, every second one of the small preset, whose heads need some steps
 to learn the clusters.
 
-Published: nothing on CIFAR-10; not reproduced here, for want of an accelerator. The small preset is measured
-in `benchmarks/league.py`.
+Published: nothing on CIFAR-10; not run at full length here, for want of an accelerator. The small preset is
+measured in `benchmarks/league.py`.
 
 Reference: Caron et al., 2018, arXiv 1807.05520.
 """

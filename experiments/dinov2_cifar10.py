@@ -2,13 +2,13 @@
 
     python -m experiments.dinov2_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.dinov2_cifar10 --preset small    # minutes on two cores
-    python -m experiments.dinov2_cifar10 --batch-size 2048    # a pod: all of its chips
+    python -m experiments.pod dinov2_cifar10 --batch-size 2048    # on each host of a pod
 
 Fewer prototypes, four small crops of 16 pixels, 500 epochs; without layer scale, and without the decay of the
 learning rate from layer to layer, for which the rate is half of the published one for a batch of 256.
 
 Published: nothing on CIFAR-10; on ImageNet-1k alone kNN 81.6 % and linear 82.9 % (ViT-L/16, the authors'
-README); not reproduced here, for want of an accelerator. The small preset is measured in
+README); not run at full length here, for want of an accelerator. The small preset is measured in
 `benchmarks/league.py`.
 
 Reference: Oquab et al., 2023, arXiv 2304.07193.

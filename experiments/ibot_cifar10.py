@@ -2,12 +2,12 @@
 
     python -m experiments.ibot_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.ibot_cifar10 --preset small    # minutes on two cores
-    python -m experiments.ibot_cifar10 --batch-size 2048    # a pod: all of its chips
+    python -m experiments.pod ibot_cifar10 --batch-size 2048    # on each host of a pod
 
 Half as many prototypes, four small crops of 16 pixels, and the same learning rate for a batch of 256.
 
 Published: nothing on CIFAR-10; on ImageNet kNN 75.2 % and linear 77.9 % (the authors' README, ViT-S/16, 800
-epochs); not reproduced here, for want of an accelerator. The small preset is measured in
+epochs); not run at full length here, for want of an accelerator. The small preset is measured in
 `benchmarks/league.py`.
 
 Reference: Zhou et al., 2021, arXiv 2111.07832.

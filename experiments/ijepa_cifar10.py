@@ -2,13 +2,13 @@
 
     python -m experiments.ijepa_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.ijepa_cifar10 --preset small    # minutes on two cores
-    python -m experiments.ijepa_cifar10 --batch-size 2048    # a pod: all of its chips
+    python -m experiments.pod ijepa_cifar10 --batch-size 2048    # on each host of a pod
 
 The predictor is half as wide and half as deep as the encoder; the learning rate for a batch of 256 is the
 same.
 
-Published: nothing on CIFAR-10; on ImageNet linear 79.3 % (ViT-H/14, paper); not reproduced here, for want of
-an accelerator. The small preset is measured in `benchmarks/league.py`.
+Published: nothing on CIFAR-10; on ImageNet linear 79.3 % (ViT-H/14, paper); not run at full length here, for
+want of an accelerator. The small preset is measured in `benchmarks/league.py`.
 
 Reference: Assran et al., 2023, arXiv 2301.08243.
 """

@@ -2,12 +2,12 @@
 
     python -m experiments.jigsaw_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.jigsaw_cifar10 --preset small    # minutes on two cores
-    python -m experiments.jigsaw_cifar10 --batch-size 2048    # a pod: all of its chips
+    python -m experiments.pod jigsaw_cifar10 --batch-size 2048    # on each host of a pod
 
 Pictures of 32x32 are cut into four tiles, not nine, which would have eight pixels a side.
 
-Published: nothing on CIFAR-10; not reproduced here, for want of an accelerator. The small preset is measured
-in `benchmarks/league.py`.
+Published: nothing on CIFAR-10; not run at full length here, for want of an accelerator. The small preset is
+measured in `benchmarks/league.py`.
 
 Reference: Noroozi and Favaro, 2016, arXiv 1603.09246; residual networks: Goyal et al., 2019, arXiv
 1905.01235.

@@ -2,12 +2,12 @@
 
     python -m experiments.msn_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.msn_cifar10 --preset small    # minutes on two cores
-    python -m experiments.msn_cifar10 --batch-size 2048    # a pod: all of its chips
+    python -m experiments.pod msn_cifar10 --batch-size 2048    # on each host of a pod
 
 Four small crops of 16 pixels instead of ten of 96; the learning rate for a batch of 256 is the same.
 
-Published: nothing on CIFAR-10; not reproduced here, for want of an accelerator. The small preset is measured
-in `benchmarks/league.py`.
+Published: nothing on CIFAR-10; not run at full length here, for want of an accelerator. The small preset is
+measured in `benchmarks/league.py`.
 
 Reference: Assran et al., 2022, arXiv 2204.07141.
 """

@@ -2,6 +2,9 @@
 
     python -m experiments.simclr_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.simclr_cifar10 --preset small    # minutes on two cores
+    python -m experiments.pod simclr_cifar10 --batch-size 2048    # on each host of a pod
+
+The projector has batch norm, as the authors' code, and unlike solo-learn's.
 
 Published: linear 90.74 % (solo-learn's table, online classifier); not reproduced here, for want of an
 accelerator. The small preset is measured in `benchmarks/league.py`.

@@ -2,13 +2,13 @@
 
     python -m experiments.simmim_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.simmim_cifar10 --preset small    # minutes on two cores
-    python -m experiments.simmim_cifar10 --batch-size 2048    # a pod: all of its chips
+    python -m experiments.pod simmim_cifar10 --batch-size 2048    # on each host of a pod
 
 Squares of two by two patches are hidden, as there; the learning rate, of a batch of 512 there, decays along a
 cosine.
 
-Published: nothing on CIFAR-10; on ImageNet fine-tuned 83.8 % (the authors' README, ViT-B/16); not reproduced
-here, for want of an accelerator. The small preset is measured in `benchmarks/league.py`.
+Published: nothing on CIFAR-10; on ImageNet fine-tuned 83.8 % (the authors' README, ViT-B/16); not run at full
+length here, for want of an accelerator. The small preset is measured in `benchmarks/league.py`.
 
 Reference: Xie et al., 2021, arXiv 2111.09886.
 """

@@ -2,7 +2,7 @@
 
     python -m experiments.simsiam_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.simsiam_cifar10 --preset small    # minutes on two cores
-    python -m experiments.simsiam_cifar10 --batch-size 2048    # a pod: all of its chips
+    python -m experiments.pod simsiam_cifar10 --batch-size 2048    # on each host of a pod
 
 The predictor's learning rate stays constant, as in the paper.
 
