@@ -185,6 +185,20 @@ ROWS = [
         show={"views": (16, 2, 8, 8, 3)},
     ),
     Row(
+        "tico",
+        methods.tico(
+            encoder=resnet(),
+            projector=nn.mlp((16, 8)),
+            augment=two_views,
+            # The loss rises while the covariance fills, which must not take all steps here.
+            covariance_weight=1.0,
+            covariance_decay=0.5,
+            decay=0.9,
+        ),
+        dim=16,
+        show={"views": (16, 2, 8, 8, 3)},
+    ),
+    Row(
         "lejepa",
         methods.lejepa(
             encoder=resnet(), projector=nn.mlp((16, 8)), augment=crops, weight=0.2, num_projections=64

@@ -13,6 +13,7 @@ from jssl.losses.redundancy import barlow_twins, barlow_twins_terms, vicreg, vic
 from jssl.losses.regression import cosine_regression, negative_cosine
 from jssl.losses.sigreg import epps_pulley, lejepa, sigreg, view_invariance
 from jssl.losses.smooth import smooth_l1
+from jssl.losses.tico import tico, tico_covariance, tico_terms
 
 __all__ = [
     "barlow_twins",
@@ -45,6 +46,9 @@ __all__ = [
     "smooth_l1",
     "swav",
     "swav_codes",
+    "tico",
+    "tico_covariance",
+    "tico_terms",
     "vicreg",
     "vicreg_terms",
     "view_invariance",

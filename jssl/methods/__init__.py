@@ -22,6 +22,7 @@ from jssl.methods.simclr import simclr
 from jssl.methods.simmim import simmim
 from jssl.methods.simsiam import simsiam
 from jssl.methods.swav import swav
+from jssl.methods.tico import tico
 from jssl.methods.vicreg import vicreg
 
 __all__ = [
@@ -47,5 +48,6 @@ __all__ = [
     "simmim",
     "simsiam",
     "swav",
+    "tico",
     "vicreg",
 ]
