@@ -82,9 +82,18 @@ def deepcluster(
     def views_of(key: PRNGKeyArray, batch: Batch) -> Array:
         return augmented(augment, field(batch, inputs), key)
 
+    def new_head(key: PRNGKeyArray, features: Float[Array, "batch dim"]) -> Tree:
+        """Weights of N(0, 0.01^2), as published: a new head says nothing and sends back little."""
+        kernel_scale = 0.01 * jnp.sqrt(features.shape[1])
+        return jax.tree.map(lambda p: kernel_scale * p, head.init(key, features).params)
+
     def init(key: PRNGKeyArray, batch: Batch) -> tuple[Tree, DeepClusterState]:
-        params, stats = network.init(key, zeros_of(views_of, key, batch))
+        network_key, head_key = jax.random.split(key)
+        views = zeros_of(views_of, key, batch)
+        params, stats = variables = network.init(network_key, views)
         check_index(batch)
+        features = nn.output_like(nn.chain(encoder=encoder), variables, views)
+        params = {**params, "head": new_head(head_key, features)}
         assignments = jnp.full(num_examples, -1, jnp.int32)
         return params, DeepClusterState(stats, assignments, jnp.ones(num_clusters))
 
@@ -136,9 +145,9 @@ def deepcluster(
         metrics = cluster_metrics(
             assignments[None], fetch(state.assignments)[None], found.get("label"), [clusters.counts]
         )
-        new_head = head.init(head_key, jnp.asarray(found["features"][:1]))
         state = state._replace(assignments=jnp.asarray(assignments), weights=_weights(clusters.counts))
-        return {**params, "head": new_head.params}, state, metrics
+        params = {**params, "head": new_head(head_key, jnp.asarray(found["features"][:1]))}
+        return params, state, metrics
 
     def show(params: Tree, state: DeepClusterState, batch: Batch, *, key: PRNGKeyArray) -> dict[str, Array]:
         views = [views_of(own, batch) for own in jax.random.split(key)]

@@ -102,7 +102,7 @@ def test_the_head_is_drawn_anew_and_the_encoder_stays():
     rows, method = Rows(), deepcluster()
     params, state, _ = started(method, rows)
     again, _, _ = method.refresh(params, state, rows, key=jax.random.key(2))
-    assert np.abs(again["head"]["kernel"] - params["head"]["kernel"]).max() > 1e-2
+    assert np.abs(again["head"]["kernel"] - params["head"]["kernel"]).max() > 1e-3
     assert again["encoder"] is params["encoder"]
 
 
