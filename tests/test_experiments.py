@@ -15,7 +15,9 @@ from jssl import data, evals, experiment
 from . import runs
 
 ARGUMENTS = ("data_dir", "seed", "steps", "batch_size")
-SMALL = {"steps": 2, "batch_size": 8, "depth": 1, "preset": "small", "size": 32}
+SMALL = {"steps": 2, "batch_size": 8, "depth": 1, "heads": 1, "preset": "small", "size": 32, "patch": 4}
+SMALL |= {"stages": (1,), "projector_width": 8, "decoder_width": 32, "decoder_depth": 1}
+SMALL |= {"predictor_width": 32, "predictor_depth": 1}
 
 
 def defines_an_experiment(path):
@@ -53,6 +55,8 @@ def make(path):
     offered = inspect.signature(factory).parameters
     # An attention head takes 32 channels.
     small = SMALL | {"width": 32 if "depth" in offered else 4}
+    if "preset" not in offered:
+        small["num_prototypes"] = 16
     made = factory(**{name: value for name, value in small.items() if name in offered})
     few = made.data if len(made.data.train) == 32 else noise_set(made.data.train[0]["image"].shape)
     return dataclasses.replace(made, data=few, evals=(evals.knn(k=3),), log_every=1, save_every=1)
