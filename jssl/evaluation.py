@@ -18,6 +18,9 @@ RAW, UNTRAINED, TRAINED, SCRATCH = "raw pixels", "untrained", "trained", "from s
 LIMIT = 2**32
 """Bytes: examples that take more, decoded, are read anew for each look, and only their features are kept."""
 
+BATCH = 512
+"""Examples that are embedded at once."""
+
 PICTURED = 2048
 """How many test examples the page's map, neighbours and clusters are drawn from."""
 
@@ -96,12 +99,26 @@ def load_examples(data: DataSet) -> Examples:
     return Examples(Part(data.train), Part(data.test))
 
 
-def make_embed(method: Method) -> Callable[[Tree, Tree, np.ndarray], np.ndarray]:
-    """A function `(params, state, inputs) -> features`, compiled once for all states that it is given."""
-    jitted = jax.jit(method.embed)
+def make_embed(
+    method: Method, *, spread: jax.sharding.NamedSharding, whole: jax.sharding.NamedSharding
+) -> Callable[[Tree, Tree, np.ndarray], np.ndarray]:
+    """A function `(params, state, inputs) -> features`, compiled once for all states that it is given.
+
+    Args:
+        method: whose `embed` it is.
+        spread: the placement of a batch, a share on each device.
+        whole: the placement of the features, all on each device.
+    """
+    jitted = jax.jit(method.embed, out_shardings=whole)
+    devices = spread.mesh.size
+    batch_size = -(-BATCH // devices) * devices
 
     def embed(params: Tree, state: Tree, inputs: np.ndarray) -> np.ndarray:
-        return embed_all(lambda x: jitted(params, state, x), inputs)
+        def embed_batch(x: np.ndarray) -> jax.Array:
+            shares = jax.make_array_from_callback(x.shape, spread, lambda share: x[share])
+            return jitted(params, state, shares)
+
+        return embed_all(embed_batch, inputs, batch_size=batch_size)
 
     return embed
 

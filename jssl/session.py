@@ -46,7 +46,9 @@ class Session:
         self.experiment = experiment
         self.mesh = mesh
         self.folder = folder
-        self.embed = evaluation.make_embed(experiment.method)
+        self.embed = evaluation.make_embed(
+            experiment.method, spread=batch_sharding(mesh), whole=replicated(mesh)
+        )
         self._train_key, self._eval_key = jax.random.split(jax.random.key(experiment.seed))
         self._refresh_key = jax.random.fold_in(jax.random.key(experiment.seed), 1)
         self._examples: evaluation.Examples | None = None
