@@ -50,7 +50,7 @@ def colorization(
             is added.
         spacing: of the grid of classes, in units of a and b; 10 gives some 260 of them.
         rebalance: r in (0, 1]; 1 weighs all classes alike.
-        decay: of the running frequencies of the classes, in [0, 1).
+        decay: of the running frequencies of the classes, in [0, 1); the first steps count alike.
         temperature: of the softmax whose mean colour is drawn in `show`; 1 is the mean, 0 the mode.
         augment: one view of one image, or None; not one that changes colours.
         inputs: name of the batch's array.
@@ -108,7 +108,9 @@ def colorization(
             "classification/chance": jax.lax.stop_gradient(value) / math.log(num),
             "colors/used": jnp.exp(-jnp.sum(jax.scipy.special.xlogy(mean, mean))),
         }
-        frequency = ops.ema(state.frequency, jnp.mean(z, axis=(0, 1, 2)), decay=decay)
+        # The plain mean of the first steps: else the uniform start would make all colours seem rare.
+        slow = jnp.minimum(decay, step / (step + 1))
+        frequency = ops.ema(state.frequency, jnp.mean(z, axis=(0, 1, 2)), decay=slow)
         return value, (ColorizationState(stats, frequency), metrics)
 
     def update(params: Tree, state: ColorizationState, step: Int[Array, ""]) -> ColorizationState:

@@ -20,10 +20,10 @@ def colorization(**options):
     return methods.colorization(**{**defaults, **options})
 
 
-def evaluate(method, state_of=lambda state: state, batch=None):
-    batch = conformance.batch() if batch is None else batch
+def evaluate(method, state_of=lambda state: state, step=0):
+    batch = conformance.batch()
     params, state = method.init(jax.random.key(0), batch)
-    return method.loss(params, state_of(state), batch, key=jax.random.key(1), step=jnp.asarray(0)), params
+    return method.loss(params, state_of(state), batch, key=jax.random.key(1), step=jnp.asarray(step)), params
 
 
 def test_the_network_sees_lightness_only():
@@ -49,7 +49,7 @@ def test_the_loss_by_hand():
     frequency = np.random.default_rng(0).dirichlet(np.ones(len(CENTERS))).astype(np.float32)
     method = colorization(decoder=given(features), rebalance=0.3, decay=0.9)
     (value, (state, metrics)), params = evaluate(
-        method, lambda state: state._replace(frequency=jnp.asarray(frequency))
+        method, lambda state: state._replace(frequency=jnp.asarray(frequency)), step=1000
     )
     logits = np.asarray(features @ params["head"]["kernel"] + params["head"]["bias"].reshape(1, 1, -1))
     log_p = (logits - np.log(np.exp(logits).sum(-1, keepdims=True)))[None]
@@ -64,6 +64,19 @@ def test_the_loss_by_hand():
     np.testing.assert_allclose(metrics["classification/chance"], value / np.log(len(CENTERS)), rtol=1e-5)
     np.testing.assert_allclose(state.frequency, 0.9 * frequency + 0.1 * z.mean((0, 1, 2)), rtol=1e-4)
     np.testing.assert_allclose(state.frequency.sum(), 1, rtol=1e-4)
+
+
+def test_the_first_batches_count_alike():
+    """So that the mean weight of what is seen is 1 from the second step on."""
+    batch, method = conformance.batch(), colorization(decay=0.99)
+    params, state = jax.jit(method.init)(jax.random.key(0), batch)
+    loss, other = jax.jit(method.loss), {"image": batch["image"] // 2}
+    step = [jnp.asarray(index) for index in range(2)]
+    key = jax.random.key(1)
+    _, (first, _) = loss(params, state, batch, key=key, step=step[0])
+    _, (alone, _) = loss(params, state, other, key=jax.random.clone(key), step=step[0])
+    _, (both, _) = loss(params, first, other, key=jax.random.clone(key), step=step[1])
+    np.testing.assert_allclose(both.frequency, (first.frequency + alone.frequency) / 2, atol=1e-6)
 
 
 def test_maps_as_features():
