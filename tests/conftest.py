@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -11,10 +12,32 @@ from jaxtyping import install_import_hook
 install_import_hook("jssl", "beartype.beartype")
 
 import jax  # noqa: E402 - the hook comes first
+import pytest  # noqa: E402
+from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 # Compiling takes most of the time: this halves it. Runs in processes of their own are optimized in full.
 jax.config.update("jax_disable_most_optimizations", True)
-jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parent / ".jax_cache"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+# What was compiled is kept for the next time; where there is none, writing it would take a fifth of the time.
+if "CI" not in os.environ:
+    jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parent / ".jax_cache"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+SPLIT = ("test_conformance.py", "test_experiments.py", "test_resume.py")
+"""Files whose tests share what they compile with those of the same parameter only."""
+
+
+class Groups(LoadScopeScheduling):
+    """All tests of a file, or of one parameter, run in one process, since they share compilations."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        return f"{file}[{test.partition('[')[2]}" if file.endswith(SPLIT) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Replaces the schedulers of pytest-xdist."""
+    return Groups(config, log)

@@ -21,7 +21,7 @@ def environment(devices: int | None = None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_PLATFORMS")}
     cache = {
         "JAX_COMPILATION_CACHE_DIR": str(ROOT / "tests" / ".jax_cache"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     return kept | cache | {"JAX_PLATFORMS": "cpu"}
 

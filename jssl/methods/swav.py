@@ -1,5 +1,7 @@
 """SwAV: each view of an example predicts to which prototypes the other views were assigned."""
 
+import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -8,6 +10,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Scalar
 
 from jssl import losses, nn, ops
 from jssl.core import Batch, Encoder, Method, Metrics, Transform, Tree, Variables
+from jssl.methods import warnings
 from jssl.methods.parts import (
     as_input,
     as_one_size,
@@ -65,9 +68,10 @@ def swav(
         inputs: name of the batch's array.
 
     Returns:
-        A method with the metrics "prototypes/used" (exponential of the entropy of the mean prediction: the
-        number of prototypes in use), "prototypes/confidence" (mean largest probability of a prediction) and
-        "collapse/std" (see `methods.parts.spread`).
+        A method with the metrics "classification/chance" (the loss over that of a uniform guess, log K),
+        "prototypes/used" (exponential of the entropy of the mean prediction: the number of prototypes in
+        use), "prototypes/confidence" (mean largest probability of a prediction) and "collapse/std" (see
+        `methods.parts.spread`).
 
     Raises:
         ValueError: for numbers out of range; in `init`, where `augment` makes fewer than two global views or
@@ -133,7 +137,8 @@ def swav(
         codes = codes_of(state, params, scores[:, :num_global], step)
         value = losses.swav(scores, codes, temperature=temperature)
         queue = state.queue and ops.queue_push(state.queue, jax.lax.stop_gradient(z[:, :num_global]))
-        return value, (SwAVState(stats, queue), _metrics(z, scores / temperature))
+        metrics = {"classification/chance": value / math.log(num_prototypes)}
+        return value, (SwAVState(stats, queue), metrics | _metrics(z, scores / temperature))
 
     def update(params: Tree, state: SwAVState, step: Int[Array, ""]) -> SwAVState:
         return state
@@ -150,7 +155,30 @@ def swav(
             "prototypes": score(params, ops.l2_normalize(z)),
         }
 
-    return Method(init, loss, update, embed, show=show)
+    return Method(init, loss, update, embed, show=show, diagnose=diagnose)
+
+
+def diagnose(metrics: Mapping[str, float]) -> list[str]:
+    """Whether embeddings or prototypes have collapsed, and else whether the loss is stuck at log K."""
+    return (
+        warnings.no_spread(metrics, "try a lower learning rate, a lower `epsilon`, or more `num_iterations`")
+        or _few_used(metrics)
+        or warnings.guessing(
+            metrics,
+            "try a lower `epsilon` (0.03), fewer `num_prototypes` or a longer queue for a small batch, "
+            "another learning rate, or more `freeze_prototypes_steps`",
+        )
+    )
+
+
+def _few_used(metrics: Mapping[str, float]) -> list[str]:
+    used = metrics.get("prototypes/used", math.inf)
+    if not used < 2:
+        return []
+    return [
+        f"Collapse to one prototype: the predictions of all views use {used:.1f} prototypes, so try more "
+        "`num_iterations`, a higher `epsilon`, or a lower learning rate."
+    ]
 
 
 def _frozen_until(prototypes: Tree, step: Int[Array, ""], steps: int) -> Tree:

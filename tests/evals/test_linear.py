@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from jssl import evals
 from jssl.evals import linear
 from tests.evals.made_up import clusters
+from tests.traces import traces
 
 
 def standardised(features):
@@ -103,14 +104,14 @@ def test_constant_columns_beside_informative_ones_change_nothing():
 def test_the_probe_reports_each_budget_and_equal_keys_give_equal_figures_with_one_trace():
     train, test = clusters(6, 120, 50, spread=1.0)
     probe = evals.linear_probe(labels=(20, 60, None), num_subsets=2)
-    before = linear._fit._cache_size()
-    results = [probe.run(jax.random.key(0), train, test) for _ in range(2)]
+    with traces() as traced:
+        results = [probe.run(jax.random.key(0), train, test) for _ in range(2)]
     names = {
         f"linear/{budget}/{measure}" for budget in (20, 60, "all") for measure in ("accuracy", "macro_f1")
     }
     assert set(results[0]) == names
     assert results[0] == results[1]
-    assert linear._fit._cache_size() == before + 3
+    assert traced["_fit"] == 3
     assert results[0]["linear/all/accuracy"] > 0.9
     assert probe.name == "linear"
 

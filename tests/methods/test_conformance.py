@@ -13,8 +13,6 @@ from tests import conformance
 
 STEPS = 25
 
-every_method = pytest.mark.parametrize("row", conformance.ROWS, ids=lambda row: row.name)
-
 
 class Run:
     """One method, compiled once for all tests of its row."""
@@ -74,47 +72,42 @@ class Run:
         return self.differentiate(self.batch)
 
 
-@functools.cache
-def run_of(name):
-    return Run(next(row for row in conformance.ROWS if row.name == name))
+@pytest.fixture(scope="module", params=conformance.ROWS, ids=lambda row: row.name)
+def run(request):
+    """One row after the other, so that what one has compiled is dropped before the next."""
+    yield Run(request.param)
+    jax.clear_caches()
 
 
 def named_leaves(tree):
     return [(jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)]
 
 
-@every_method
-def test_loss_and_metrics_are_finite_scalars(row):
-    for _, metrics in run_of(row.name).history:
+def test_loss_and_metrics_are_finite_scalars(run):
+    for _, metrics in run.history:
         for name, value in metrics.items():
             assert value.shape == (), name
             assert np.isfinite(value), name
 
 
-@every_method
-def test_every_parameter_learns(row):
-    idle = [name for name, leaf in named_leaves(run_of(row.name).on_one_device[1][0]) if not np.any(leaf)]
+def test_every_parameter_learns(run):
+    idle = [name for name, leaf in named_leaves(run.on_one_device[1][0]) if not np.any(leaf)]
     assert idle == []
 
 
-@every_method
-def test_no_gradient_flows_into_the_state(row):
-    for name, leaf in named_leaves(run_of(row.name).on_one_device[1][1]):
+def test_no_gradient_flows_into_the_state(run):
+    for name, leaf in named_leaves(run.on_one_device[1][1]):
         assert leaf.dtype == jax.dtypes.float0 or not np.any(leaf), name
 
 
-@every_method
-def test_a_step_keeps_structure_and_dtypes(row):
-    run = run_of(row.name)
+def test_a_step_keeps_structure_and_dtypes(run):
     after = run.history[0][0]
     assert [(n, x.shape, x.dtype) for n, x in named_leaves(run.state)] == [
         (n, x.shape, x.dtype) for n, x in named_leaves(after)
     ]
 
 
-@every_method
-def test_a_refresh_keeps_structure_and_dtypes_and_repeats(row):
-    run = run_of(row.name)
+def test_a_refresh_keeps_structure_and_dtypes_and_repeats(run):
     first, second = (run.refreshed(run.history[-1][0]) for _ in range(2))
     assert [(n, x.shape, x.dtype) for n, x in named_leaves(run.state)] == [
         (n, x.shape, x.dtype) for n, x in named_leaves(first)
@@ -124,9 +117,7 @@ def test_a_refresh_keeps_structure_and_dtypes_and_repeats(row):
             np.testing.assert_array_equal(a, b, err_msg=name)
 
 
-@every_method
-def test_equal_keys_give_equal_results(row):
-    run = run_of(row.name)
+def test_equal_keys_give_equal_results(run):
     again = run.step(run.state, run.batch)
     for (name, a), (_, b) in zip(named_leaves(again), named_leaves(run.history[0]), strict=True):
         if not jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
@@ -135,17 +126,13 @@ def test_equal_keys_give_equal_results(row):
     assert other[1]["loss"] != again[1]["loss"]
 
 
-@every_method
-def test_steps_share_one_trace(row):
-    run = run_of(row.name)
+def test_steps_share_one_trace(run):
     assert run.history
     assert run.traces == 1
 
 
-@every_method
-def test_one_device_equals_eight(row):
+def test_one_device_equals_eight(run):
     """In float32, where sums in another order differ a little and batch norm amplifies it."""
-    run = run_of(row.name)
     (loss, _), (gradients, _) = eight = run.differentiate(run.batch, devices=8)
     assert all(len(leaf.sharding.device_set) == 8 for leaf in jax.tree.leaves((loss, gradients)))
     for (name, a), (_, b) in zip(named_leaves(run.on_one_device), named_leaves(eight), strict=True):
@@ -154,32 +141,27 @@ def test_one_device_equals_eight(row):
             np.testing.assert_allclose(a / scale, b / scale, atol=1e-3, err_msg=name)
 
 
-@every_method
-def test_loss_falls(row):
-    losses = [float(metrics["loss"]) for _, metrics in run_of(row.name).history]
+def test_loss_falls(run):
+    losses = [float(metrics["loss"]) for _, metrics in run.history]
     assert np.mean(losses[-3:]) < 0.9 * np.mean(losses[:3]), losses
 
 
-@every_method
-def test_embed(row):
-    run = run_of(row.name)
+def test_embed(run):
     state, image = run.history[-1][0], run.batch["image"]
-    embed = jax.jit(functools.partial(row.method.embed, state.params, state.method_state))
+    embed = jax.jit(functools.partial(run.row.method.embed, state.params, state.method_state))
     features = embed(image)
-    assert features.shape == (16, row.dim)
+    assert features.shape == (16, run.row.dim)
     assert features.dtype == jnp.float32
     np.testing.assert_allclose(embed(image / 255), features, rtol=1e-3, atol=1e-4)
     turned = embed(jnp.flip(image, 0))
     np.testing.assert_allclose(jnp.flip(turned, 0), features, rtol=1e-3, atol=1e-4)
 
 
-@every_method
-def test_show(row):
-    run = run_of(row.name)
+def test_show(run):
     state = run.history[-1][0]
-    show = jax.jit(functools.partial(row.method.show, state.params, state.method_state))
+    show = jax.jit(functools.partial(run.row.method.show, state.params, state.method_state))
     pictures = show(run.batch, key=jax.random.key(2))
-    assert {name: picture.shape for name, picture in pictures.items()} == row.show
+    assert {name: picture.shape for name, picture in pictures.items()} == run.row.show
     for name, picture in pictures.items():
         assert np.isfinite(picture).all(), name
         if picture.ndim == 5:
@@ -187,7 +169,6 @@ def test_show(row):
             assert picture.max() <= 1, name
 
 
-@every_method
-def test_a_batch_without_its_array_says_so(row):
+def test_a_batch_without_its_array_says_so(run):
     with pytest.raises(ValueError, match="inputs="):
-        row.method.init(jax.random.key(0), {"label": jnp.zeros(4, jnp.int32)})
+        run.row.method.init(jax.random.key(0), {"label": jnp.zeros(4, jnp.int32)})

@@ -74,6 +74,23 @@ def test_metrics_tell_a_collapse():
     p = jax.nn.softmax(scores / 0.1)
     np.testing.assert_allclose(metrics["prototypes/used"], np.exp(-(p * np.log(p)).sum()), rtol=1e-4)
     np.testing.assert_allclose(metrics["prototypes/confidence"], p.max(), rtol=1e-4)
+    found = swav().diagnose({name: float(value) for name, value in metrics.items()})
+    assert "embedded nearly alike" in found[0]
+
+
+def test_diagnose():
+    fine = {"collapse/std": 0.8, "prototypes/used": 5.0, "classification/chance": 0.6}
+    diagnose = swav().diagnose
+    assert diagnose(fine) == diagnose({}) == []
+    assert "Collapse to one prototype" in diagnose({**fine, "prototypes/used": 1.2})[0]
+    assert "times log K" in diagnose({**fine, "classification/chance": 0.995})[0]
+
+
+def test_chance_is_the_loss_in_units_of_a_guess():
+    batch = conformance.batch()
+    step, (params, state) = compiled(swav(), batch)
+    (value, (_, metrics)), _ = step(params, state, batch, key=jax.random.key(1), step=jnp.asarray(0))
+    np.testing.assert_allclose(metrics["classification/chance"], value / np.log(6), rtol=1e-5)
 
 
 @pytest.mark.parametrize(

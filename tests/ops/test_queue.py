@@ -8,6 +8,7 @@ import pytest
 
 from jssl import ops
 from tests.ops.across_devices import AXIS
+from tests.traces import traces
 
 
 @pytest.mark.parametrize(("capacity", "batch"), [(6, 2), (7, 3), (5, 5), (4, 1)])
@@ -32,11 +33,14 @@ def test_starts_empty():
 
 
 def test_push_compiles_once():
-    push = jax.jit(ops.queue_push)
-    queue = ops.queue_init(5, 2)
-    for _ in range(4):
-        queue = push(queue, jnp.ones((2, 2)))
-    assert push._cache_size() == 1
+    def push(queue, rows):
+        return ops.queue_push(queue, rows)
+
+    jitted, queue = jax.jit(push), ops.queue_init(5, 2)
+    with traces() as traced:
+        for _ in range(4):
+            queue = jitted(queue, jnp.ones((2, 2)))
+    assert traced["push"] == 1
 
 
 def test_pushing_gathered_rows_keeps_one_queue_on_all_devices():

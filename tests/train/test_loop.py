@@ -8,6 +8,7 @@ import pytest
 from jax._src.array import ArrayImpl
 
 from jssl.train import Hook, Interrupted, NonFiniteLoss, make_step
+from tests.traces import traces
 
 from .toy import OPTIMIZER, toy_method, toy_run
 
@@ -113,7 +114,7 @@ def test_metrics_are_fetched_one_step_late_and_nothing_else_is(tmp_path, monkeyp
 
 def test_the_step_is_compiled_once(tmp_path):
     jitted = jax.jit(make_step(toy_method(), OPTIMIZER), donate_argnums=0)
-    toy_run(tmp_path, step=jitted, num_steps=12)
-    assert jitted._cache_size() == 1
-    toy_run(tmp_path, step=jitted, num_steps=20)
-    assert jitted._cache_size() == 1
+    with traces() as traced:
+        toy_run(tmp_path, step=jitted, num_steps=12)
+        toy_run(tmp_path, step=jitted, num_steps=20)
+    assert traced[jitted.__name__] == 1
