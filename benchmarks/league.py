@@ -1,14 +1,20 @@
 """The league: every method with one small encoder, 10,000 images of CIFAR-10 and one budget of steps.
 
-    python -m benchmarks.league --data-dir ~/tensorflow_datasets --seeds 3 --steps 780 --out runs/league
+    python -m benchmarks.league --data-dir ~/tensorflow_datasets --seeds 3 --steps 780 --out runs/league \\
+        --peer-python PYTHON_WITH_LIGHTLY
 
 A method is an experiment of `experiments/*_cifar10.py` in its small preset, run by its own command in its own
 process. Runs that are finished are not repeated, so that an interrupted league goes on. Convolutional
 methods share one narrow ResNet, masked ones one narrow ViT; each stands beside raw pixels and its own encoder
 untrained. A star marks methods of which a run warned of a collapse.
+
+With `--peer-python`, seven of them are also trained by `league_lightly.py`, with lightly in PyTorch: the same
+encoder, transforms, optimizer and number of steps (needs lightly, torchvision and timm there). Their features
+are measured by the same evaluations. Memory is that of the largest process.
 """
 
 import argparse
+import ast
 import json
 import os
 import statistics
@@ -17,7 +23,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 ROOT = Path(__file__).parent.parent
+
+PEER = " (lightly)"
 
 COLUMNS = {
     "kNN": "knn/accuracy",
@@ -37,13 +47,19 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="seeds 0, 1, ... of each method")
     parser.add_argument("--steps", type=int, default=780, help="training steps of 256 images")
     parser.add_argument("--out", type=Path, default=Path("runs/league"), help="folder of the runs")
+    parser.add_argument("--peer-python", help="the Python that has lightly, for its twins of the methods")
     arguments = parser.parse_args()
-    rows = {name: [] for name in arguments.methods}
+    rows: dict[str, list[dict[str, Any]]] = {}
     for seed in range(arguments.seeds):
-        for name, found in rows.items():
+        for name in arguments.methods:
             folder = arguments.out / f"{name}-{arguments.steps}-{seed}"
-            found.append(measured(name, folder, arguments.data_dir, seed, arguments.steps))
-            print(line(f"{name}, seed {seed}", [found[-1]]), flush=True)
+            own = [measured(name, folder, arguments.data_dir, seed, arguments.steps)]
+            if arguments.peer_python and name in twins():
+                folder = arguments.out / f"{name}{PEER}-{arguments.steps}-{seed}"
+                own.append(measured_peer(name, folder, arguments, seed))
+            for row, run in zip((name, name + PEER), own, strict=False):
+                rows.setdefault(row, []).append(run)
+                print(line(f"{row}, seed {seed}", [run]), flush=True)
     print("\n" + table(rows))
 
 
@@ -52,21 +68,81 @@ def experiments() -> dict[str, Path]:
     return {path.stem.removesuffix("_cifar10"): path for path in (ROOT / "experiments").glob("*_cifar10.py")}
 
 
+def twins() -> list[str]:
+    """The methods of `league_lightly.py`, which only the peer's Python can import."""
+    source = (ROOT / "benchmarks" / "league_lightly.py").read_text()
+    return [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+
+
 def measured(name: str, folder: Path, data_dir: str, seed: int, steps: int) -> dict[str, Any]:
     """One run's figures; it is run if it has not been."""
     summary = folder / "league.json"
     if not summary.is_file():
         command = [sys.executable, "-m", f"experiments.{name}_cifar10", "--preset", "small"]
         options = {"--data-dir": data_dir, "--seed": seed, "--steps": steps, "--run-dir": folder}
-        words = [str(word) for option in options.items() for word in option]
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "league.log").open("w") as log:
-            process = subprocess.Popen([*command, *words], cwd=ROOT, stdout=log, stderr=log)
-            _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            sys.exit(f"{name} ended with status {os.waitstatus_to_exitcode(status)}: see {log.name}")
-        summary.write_text(json.dumps(figures(folder) | {"memory": usage.ru_maxrss * 1024}))
+        memory = run(command, options, folder)
+        summary.write_text(json.dumps(figures(folder) | {"memory": memory}))
     return json.loads(summary.read_text())
+
+
+def measured_peer(name: str, folder: Path, arguments: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """The same for lightly's twin."""
+    summary = folder / "league.json"
+    if not summary.is_file():
+        images, features = export_images(arguments), folder / "features.npz"
+        command = [arguments.peer_python, ROOT / "benchmarks" / "league_lightly.py", name, images]
+        options = {"--seed": seed, "--steps": arguments.steps, "--out": features.resolve()}
+        memory = run(command, options, folder)
+        summary.write_text(json.dumps(peer_figures(features, images, seed) | {"memory": memory}))
+    return json.loads(summary.read_text())
+
+
+def run(command: list[Any], options: dict[str, Any], folder: Path) -> int:
+    """Run to the end; the most memory of a process, in bytes."""
+    words = [str(word) for word in (*command, *(x for option in options.items() for x in option))]
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "league.log").open("w") as log:
+        process = subprocess.Popen(words, cwd=ROOT, stdout=log, stderr=log)
+        _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"{words[1:4]} ended with status {os.waitstatus_to_exitcode(status)}: see {log.name}")
+    return usage.ru_maxrss * 1024
+
+
+def export_images(arguments: argparse.Namespace) -> Path:
+    """The images and labels of the small preset in a file that needs no jssl to be read."""
+    path = (arguments.out / "images.npz").resolve()
+    if not path.is_file():
+        from experiments import cifar10
+        from jssl import data
+
+        images = cifar10.setting("small", arguments.data_dir, epochs=1, batch_size=256).data
+        train, test = data.as_arrays(images.train), data.as_arrays(images.test)
+        arrays = {"train": train["image"], "train_labels": train["label"]}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **arrays, test=test["image"], test_labels=test["label"])
+    return path
+
+
+def peer_figures(features: Path, images: Path, seed: int) -> dict[str, Any]:
+    """Features of another library by the evaluations, and the key for them, of the runs of jssl."""
+    import jax
+
+    from experiments import cifar10
+    from jssl.evals import Split, diagnose
+
+    found, labels = np.load(features), np.load(images)
+    train, test = (Split(None, found[part], labels[f"{part}_labels"]) for part in ("train", "test"))
+    key = jax.random.split(jax.random.key(seed))[1]
+    row: dict[str, float] = {}
+    for evaluation in cifar10.evaluations(small=True, every=1):
+        row |= evaluation.run(jax.random.clone(key), train, test)
+    return {
+        "accuracy": {name: {"trained": row[measure]} for name, measure in COLUMNS.items()},
+        "rankme": row["collapse/rankme"],
+        "speed": float(found["speed"]),
+        "warnings": diagnose(row),
+    }
 
 
 def figures(folder: Path) -> dict[str, Any]:
@@ -96,7 +172,8 @@ def table(rows: dict[str, list[dict[str, Any]]]) -> str:
 def line(name: str, runs: list[dict[str, Any]]) -> str:
     """One method's row."""
     cells = [spread([run["accuracy"][column]["trained"] for run in runs]) for column in COLUMNS]
-    cells.append(spread([knn(run, "untrained") for run in runs]))
+    untrained = [knn(run, "untrained") for run in runs if "untrained" in run["accuracy"]["kNN"]]
+    cells.append(spread(untrained) if untrained else "")
     collapsed = " *" if any(run["warnings"] for run in runs) else ""
     rank, speed = (mean(run[figure] for run in runs) for figure in ("rankme", "speed"))
     memory = max(run["memory"] for run in runs) / 2**30

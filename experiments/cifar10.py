@@ -13,6 +13,7 @@ import optax
 
 from jssl import data, evals, nn, ops, pretext, train
 from jssl.core import Encoder, Method, Schedule, Tokenizer, Transform
+from jssl.evals import Eval
 from jssl.experiment import Experiment
 from jssl.pretext import image
 
@@ -114,11 +115,7 @@ class Setting(NamedTuple):
             batch_size=self.batch_size,
             seed=seed,
             refresh_every=refresh_every,
-            evals=(
-                evals.knn(k=200, temperature=0.1, every=every),
-                evals.collapse(every=every),
-                evals.linear_probe(labels=(1000, None) if self.small else (None,)),
-            ),
+            evals=evaluations(small=self.small, every=every),
             save_every=500 if self.small else 2_000,
         )
 
@@ -149,6 +146,15 @@ def setting(
     source = data.indexed(source) if index else source
     steps = steps or max(1, (EPOCHS if small else epochs) * len(source) // batch_size)
     return Setting(small, images._replace(train=source), batch_size, steps)
+
+
+def evaluations(*, small: bool, every: int) -> tuple[Eval, ...]:
+    """kNN as in lightly's table, collapse figures, and linear probes, with 1,000 labels too if small."""
+    return (
+        evals.knn(k=200, temperature=0.1, every=every),
+        evals.collapse(every=every),
+        evals.linear_probe(labels=(1000, None) if small else (None,)),
+    )
 
 
 def lars(weight_decay: float) -> MakeOptimizer:
