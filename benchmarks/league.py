@@ -14,7 +14,6 @@ are measured by the same evaluations. Memory is that of the largest process.
 """
 
 import argparse
-import ast
 import json
 import os
 import statistics
@@ -27,7 +26,8 @@ import numpy as np
 
 ROOT = Path(__file__).parent.parent
 
-PEER = " (lightly)"
+TWINS = ("simclr", "byol", "barlow_twins", "vicreg", "swav", "dino", "mae")
+"""The methods of `league_lightly.py`."""
 
 COLUMNS = {
     "kNN": "knn/accuracy",
@@ -54,24 +54,18 @@ def main() -> None:
         for name in arguments.methods:
             folder = arguments.out / f"{name}-{arguments.steps}-{seed}"
             own = [measured(name, folder, arguments.data_dir, seed, arguments.steps)]
-            if arguments.peer_python and name in twins():
-                folder = arguments.out / f"{name}{PEER}-{arguments.steps}-{seed}"
+            if arguments.peer_python and name in TWINS:
+                folder = arguments.out / f"{name}-lightly-{arguments.steps}-{seed}"
                 own.append(measured_peer(name, folder, arguments, seed))
-            for row, run in zip((name, name + PEER), own, strict=False):
-                rows.setdefault(row, []).append(run)
-                print(line(f"{row}, seed {seed}", [run]), flush=True)
+            for row, found in zip((name, f"{name} (lightly)"), own, strict=False):
+                rows.setdefault(row, []).append(found)
+                print(line(f"{row}, seed {seed}", [found]), flush=True)
     print("\n" + table(rows))
 
 
 def experiments() -> dict[str, Path]:
     """Files of experiments on CIFAR-10 by method."""
     return {path.stem.removesuffix("_cifar10"): path for path in (ROOT / "experiments").glob("*_cifar10.py")}
-
-
-def twins() -> list[str]:
-    """The methods of `league_lightly.py`, which only the peer's Python can import."""
-    source = (ROOT / "benchmarks" / "league_lightly.py").read_text()
-    return [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
 
 
 def measured(name: str, folder: Path, data_dir: str, seed: int, steps: int) -> dict[str, Any]:
@@ -90,6 +84,7 @@ def measured_peer(name: str, folder: Path, arguments: argparse.Namespace, seed: 
     summary = folder / "league.json"
     if not summary.is_file():
         images, features = export_images(arguments), folder / "features.npz"
+        folder.mkdir(parents=True, exist_ok=True)
         command = [arguments.peer_python, ROOT / "benchmarks" / "league_lightly.py", name, images]
         options = {"--seed": seed, "--steps": arguments.steps, "--out": features.resolve()}
         memory = run(command, options, folder)
@@ -100,8 +95,8 @@ def measured_peer(name: str, folder: Path, arguments: argparse.Namespace, seed: 
 def run(command: list[Any], options: dict[str, Any], folder: Path) -> int:
     """Run to the end; the most memory of a process, in bytes."""
     words = [str(word) for word in (*command, *(x for option in options.items() for x in option))]
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "league.log").open("w") as log:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.log").open("w") as log:
         process = subprocess.Popen(words, cwd=ROOT, stdout=log, stderr=log)
         _, status, usage = os.wait4(process.pid, 0)
     if status:
