@@ -1,4 +1,4 @@
-"""How often functions are traced, by JAX's events: a jit forgets what it holds when others need the room."""
+"""How often functions are traced, by JAX's events: a jit's own count depends on what ran before it."""
 
 from collections import Counter
 from collections.abc import Iterator
