@@ -10,7 +10,8 @@ untrained. A star marks methods of which a run warned of a collapse.
 
 With `--peer-python`, seven of them are also trained by `league_lightly.py`, with lightly in PyTorch: the same
 encoder, transforms, optimizer and number of steps (needs lightly, torchvision and timm there). Their features
-are measured by the same evaluations. Memory is that of the largest process.
+are measured by the same evaluations. Memory is that of the largest process. Speed is the median of the logged
+rates, of the peer the mean from its tenth step on.
 """
 
 import argparse
@@ -74,7 +75,7 @@ def measured(name: str, folder: Path, data_dir: str, seed: int, steps: int) -> d
     if not summary.is_file():
         command = [sys.executable, "-m", f"experiments.{name}_cifar10", "--preset", "small"]
         options = {"--data-dir": data_dir, "--seed": seed, "--steps": steps, "--run-dir": folder}
-        memory = run(command, options, folder)
+        memory = execute(command, options, folder)
         summary.write_text(json.dumps(figures(folder) | {"memory": memory}))
     return json.loads(summary.read_text())
 
@@ -87,12 +88,12 @@ def measured_peer(name: str, folder: Path, arguments: argparse.Namespace, seed: 
         folder.mkdir(parents=True, exist_ok=True)
         command = [arguments.peer_python, ROOT / "benchmarks" / "league_lightly.py", name, images]
         options = {"--seed": seed, "--steps": arguments.steps, "--out": features.resolve()}
-        memory = run(command, options, folder)
+        memory = execute(command, options, folder)
         summary.write_text(json.dumps(peer_figures(features, images, seed) | {"memory": memory}))
     return json.loads(summary.read_text())
 
 
-def run(command: list[Any], options: dict[str, Any], folder: Path) -> int:
+def execute(command: list[Any], options: dict[str, Any], folder: Path) -> int:
     """Run to the end; the most memory of a process, in bytes."""
     words = [str(word) for word in (*command, *(x for option in options.items() for x in option))]
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -124,14 +125,13 @@ def peer_figures(features: Path, images: Path, seed: int) -> dict[str, Any]:
     import jax
 
     from experiments import cifar10
+    from jssl import evaluation
     from jssl.evals import Split, diagnose
 
     found, labels = np.load(features), np.load(images)
     train, test = (Split(None, found[part], labels[f"{part}_labels"]) for part in ("train", "test"))
     key = jax.random.split(jax.random.key(seed))[1]
-    row: dict[str, float] = {}
-    for evaluation in cifar10.evaluations(small=True, every=1):
-        row |= evaluation.run(jax.random.clone(key), train, test)
+    row = evaluation.measure(cifar10.evaluations(small=True, every=1), key, train, test)
     return {
         "accuracy": {name: {"trained": row[measure]} for name, measure in COLUMNS.items()},
         "rankme": row["collapse/rankme"],

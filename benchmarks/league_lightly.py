@@ -5,6 +5,9 @@
 Loss, heads and transforms are lightly's, put together as in its own examples; encoder, sizes, schedules and
 optimizer are those of the small preset of `experiments/*_cifar10.py`. IMAGES.npz holds "train" and "test",
 uint8 [n, 32, 32, 3]; FEATURES.npz gets the features of both and "speed", images a second.
+
+What differs from jssl's runs is lightly's way: batch norm sees one view at a time, SimCLR's head ends in one,
+SwAV's prototypes have a bias, and MAE's crops are bicubic.
 """
 
 import argparse
@@ -50,6 +53,7 @@ class Twin(NamedTuple):
     encode: images to the features that are evaluated.
     trained: holds what the optimizer changes.
     loss: `(views, step) -> loss`, for a list of batches [256, 3, 32, 32].
+    transform: one image to its views.
     update: `(step)`, after the optimizer.
     before: `(step)`, before the loss.
     """
