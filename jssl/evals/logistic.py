@@ -105,8 +105,11 @@ def _prepare(
         eigenvalues, columns = jnp.linalg.eigh(product(features.T, features) / n)
         basis = columns.T
     else:
-        _, singular, basis = jnp.linalg.svd(features, full_matrices=False)
-        eigenvalues = singular**2 / n
+        eigenvalues, columns = jnp.linalg.eigh(product(features, features.T) / n)
+        # Of the same precision as above, and several times faster than a singular value decomposition.
+        large = eigenvalues > 10 * jnp.finfo(features.dtype).eps * eigenvalues[-1]
+        length = jnp.sqrt(n * jnp.where(large, eigenvalues, 1.0))
+        basis = jnp.where(large[:, None], product(columns.T, features) / length[:, None], 0.0)
     x = product(features, basis.T)
     variance = jnp.append(jnp.maximum(eigenvalues, 0.0), 1.0)
     strength = l2[:, None] * jnp.ones(len(variance)).at[-1].set(0.0)[None]

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Scalar
 
 from jssl.core import Metrics, Tree, Variables
+from jssl.methods.parts import frozen_before
 
 
 def with_frozen_prototypes(params: Tree, step: Int[Array, ""], steps: int) -> Tree:
@@ -23,8 +24,7 @@ def _frozen(head: Tree, step: Int[Array, ""], steps: int) -> Tree:
             f"expected a head with 'prototypes' for freeze_prototypes_steps={steps}, got {sorted(head)}: use "
             "nn.dino_head"
         )
-    frozen = jax.tree.map(lambda p: jnp.where(step < steps, jax.lax.stop_gradient(p), p), head["prototypes"])
-    return {**head, "prototypes": frozen}
+    return {**head, "prototypes": frozen_before(head["prototypes"], step, steps)}
 
 
 def check_options(temperature: float, center_decay: float, freeze_prototypes_steps: int) -> None:

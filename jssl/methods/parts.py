@@ -91,6 +91,11 @@ def project_views(
     return split_views(z, h.shape[1]), {"encoder": encoder_stats, "projector": projector_stats}
 
 
+def frozen_before(params: Tree, step: Int[Array, ""], start: int) -> Tree:
+    """The parameters, which get no gradient in steps before number `start`."""
+    return jax.tree.map(lambda p: jnp.where(step < start, jax.lax.stop_gradient(p), p), params)
+
+
 def check_two_views(views: Any) -> None:
     """Two views of each example: [batch, 2, ...]."""
     if isinstance(views, tuple) or views.ndim < 3 or views.shape[1] != 2:

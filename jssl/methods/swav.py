@@ -16,10 +16,10 @@ from jssl.methods.parts import (
     as_one_size,
     check_queue,
     embed_with,
-    encode_views,
     field,
+    frozen_before,
     merge_views,
-    split_views,
+    project_views,
     spread,
     views_of,
     zeros_of,
@@ -89,20 +89,6 @@ def swav(
     def make_views(key: PRNGKeyArray, batch: Batch) -> tuple[Array, ...]:
         return views_of(augment, field(batch, inputs), key)
 
-    def project(
-        params: Tree, stats: Tree, views: tuple[Array, ...], key: PRNGKeyArray
-    ) -> tuple[Float[Array, "batch views dim"], Tree]:
-        """Unit projections of all views: the encoder runs once for each size, the projector over all."""
-        encoder_key, projector_key = jax.random.split(key)
-        encoder_variables = Variables(params["encoder"], stats["encoder"])
-        projector_variables = Variables(params["projector"], stats["projector"])
-        h, encoder_stats = encode_views(encoder, encoder_variables, views, key=encoder_key)
-        z, projector_stats = projector.apply(
-            projector_variables, merge_views(h), train=True, key=projector_key
-        )
-        z = split_views(ops.l2_normalize(ops.at_least_float32(z)), h.shape[1])
-        return z, {"encoder": encoder_stats, "projector": projector_stats}
-
     def score(params: Tree, z: Array) -> Array:
         return prototypes.apply(Variables(params["prototypes"], {}), z, train=True)[0]
 
@@ -130,8 +116,10 @@ def swav(
     ) -> tuple[Scalar, tuple[SwAVState, Metrics]]:
         augment_key, network_key = jax.random.split(key)
         views = make_views(augment_key, batch)
-        z, stats = project(params, state.stats, views, network_key)
-        params = {**params, "prototypes": _frozen_until(params["prototypes"], step, freeze_prototypes_steps)}
+        variables = Variables(params, state.stats)
+        z, stats = project_views(encoder, projector, variables, views, key=network_key)
+        z = ops.l2_normalize(ops.at_least_float32(z))
+        params = {**params, "prototypes": frozen_before(params["prototypes"], step, freeze_prototypes_steps)}
         scores = score(params, z)
         num_global = views[0].shape[1]
         codes = codes_of(state, params, scores[:, :num_global], step)
@@ -179,10 +167,6 @@ def _few_used(metrics: Mapping[str, float]) -> list[str]:
         f"Collapse to one prototype: the predictions of all views use {used:.1f} prototypes, so try more "
         "`num_iterations`, a higher `epsilon`, or a lower learning rate."
     ]
-
-
-def _frozen_until(prototypes: Tree, step: Int[Array, ""], steps: int) -> Tree:
-    return jax.tree.map(lambda p: jnp.where(step < steps, jax.lax.stop_gradient(p), p), prototypes)
 
 
 def _metrics(z: Float[Array, "batch views dim"], logits: Float[Array, "batch views prototypes"]) -> Metrics:
