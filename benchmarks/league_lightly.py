@@ -42,6 +42,7 @@ from torch.utils.data import DataLoader, Dataset
 
 BATCH, RATE, DECAY = 256, 3e-3, 1e-4
 WIDTH, FEATURES = 32, 128
+PATCH = 8
 NORMALIZE = {"mean": [0.4914, 0.4822, 0.4465], "std": [0.2470, 0.2435, 0.2616]}
 START = 10
 """Steps before the clock starts."""
@@ -94,15 +95,17 @@ class Block(nn.Module):
 
 
 def convolution(inputs: int, outputs: int, size: int, stride: int) -> nn.Conv2d:
-    layer = nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False)
+    """Padded to keep the size, but for a patch, whose size is even."""
+    padding = size // 2 if size % 2 else 0
+    layer = nn.Conv2d(inputs, outputs, size, stride, padding, bias=False)
     nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
     return layer
 
 
 def resnet() -> nn.Module:
-    """`nn.resnet((1, 1, 1), width=32, stem="stride2")`."""
+    """`nn.resnet((1, 1, 1), width=32, stem="patch4")`."""
     return nn.Sequential(
-        convolution(3, WIDTH, 3, 2),
+        convolution(3, WIDTH, 4, 4),
         nn.BatchNorm2d(WIDTH),
         nn.ReLU(inplace=True),
         Block(WIDTH, WIDTH, 1),
@@ -213,21 +216,20 @@ def dino(steps: int) -> Twin:
 def mae(steps: int) -> Twin:
     vit = VisionTransformer(
         img_size=32,
-        patch_size=4,
+        patch_size=PATCH,
         embed_dim=96,
         depth=4,
         num_heads=3,
         num_classes=0,
         class_token=False,
-        global_pool="avg",
-        fc_norm=False,
+        global_pool="",
     )
     encoder = MaskedVisionTransformerTIMM(vit)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         decoder = MAEDecoderTIMM(
-            num_patches=64,
-            patch_size=4,
+            num_patches=(32 // PATCH) ** 2,
+            patch_size=PATCH,
             embed_dim=96,
             decoder_embed_dim=64,
             decoder_depth=1,
@@ -242,11 +244,12 @@ def mae(steps: int) -> Twin:
         encoded = decoder.embed(encoder.encode(images, idx_keep=keep))
         tokens = utils.set_at_index(utils.repeat_token(decoder.mask_token, size), keep, encoded)
         predicted = decoder.predict(utils.get_at_index(decoder.decode(tokens), hidden))
-        target = utils.get_at_index(utils.patchify(images, 4), hidden)
+        target = utils.get_at_index(utils.patchify(images, PATCH), hidden)
         return nn.functional.mse_loss(predicted, utils.normalize_mean_var(target))
 
     transform = MAETransform(input_size=32, min_scale=0.08, normalize=NORMALIZE)
-    return Twin(encoder, nn.ModuleList([encoder, decoder]), loss, transform)
+    model = nn.ModuleList([encoder, decoder])
+    return Twin(nn.Sequential(encoder, nn.Flatten()), model, loss, transform)
 
 
 TWINS = {make.__name__: make for make in (simclr, byol, barlow_twins, vicreg, swav, dino, mae)}

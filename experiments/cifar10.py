@@ -23,8 +23,6 @@ MakeSchedule: TypeAlias = Callable[[float, float, int], Schedule]
 
 MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2470, 0.2435, 0.2616)
-PATCH = 4
-GRID = (32 // PATCH, 32 // PATCH)
 IMAGES = 10_000
 EPOCHS = 20
 RATE = 3e-3
@@ -42,6 +40,21 @@ class Setting(NamedTuple):
     def epoch(self) -> int:
         """Steps in a pass over the training images."""
         return max(1, len(self.data.train) // self.batch_size)
+
+    @property
+    def patch(self) -> int:
+        """Pixels along the side of a token."""
+        return 8 if self.small else 4
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Tokens along the sides of an image."""
+        return 32 // self.patch, 32 // self.patch
+
+    @property
+    def pool(self) -> Literal["mean", "flatten"]:
+        """Of the tokens of masked methods: their mean, or side by side, as suits so few and narrow ones."""
+        return "flatten" if self.small else "mean"
 
     @property
     def width(self) -> int:
@@ -67,9 +80,13 @@ class Setting(NamedTuple):
         """Strength of the colour jitter in the recipes that have it as for ImageNet; half of it if small."""
         return 0.5 if self.small else 1.0
 
+    def patches(self) -> Tokenizer:
+        """An image to its tokens."""
+        return nn.patches(self.patch)
+
     def resnet(self) -> Encoder:
         """ResNet-18, or a narrow one of three stages; takes images as they are."""
-        small = nn.resnet((1, 1, 1), width=32, stem="stride2")
+        small = nn.resnet((1, 1, 1), width=32, stem="patch4")
         return normalized(small if self.small else nn.resnet18(stem="cifar"))
 
     def transformer(self, *, drop_path: float = 0.0, **options: Any) -> Encoder:
@@ -180,11 +197,6 @@ def adamw(weight_decay: float | optax.Schedule, *, b2: float = 0.999, clip: floa
 def normalized(encoder: Encoder) -> Encoder:
     """An encoder of images as they are."""
     return nn.normalized(encoder, mean=MEAN, std=STD)
-
-
-def patches() -> Tokenizer:
-    """64 tokens of 4x4 pixels."""
-    return nn.patches(PATCH)
 
 
 def augment() -> Transform:

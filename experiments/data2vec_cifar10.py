@@ -47,15 +47,16 @@ def data2vec_cifar10(
     """
     cifar = cifar10.setting(preset, data_dir, epochs=epochs, steps=steps, batch_size=batch_size)
     method = methods.data2vec(
-        tokenizer=cifar10.patches(),
+        tokenizer=cifar.patches(),
         encoder=cifar.transformer(mask_token=True, drop_path=0.25),
         teacher=cifar.transformer(mask_token=True, last_blocks=cifar.depth // 2),
-        mask=lambda key, n: pretext.block_mask(key, cifar10.GRID, mask_ratio),
+        mask=lambda key, n: pretext.block_mask(key, cifar.grid, mask_ratio),
         decay=cifar.decay(decay, decay, along=ops.linear),
         beta=beta,
         augment=cifar10.crop_and_flip(),
         mean=cifar10.MEAN,
         std=cifar10.STD,
+        pool=cifar.pool,
         untokenize=nn.unpatchify,
     )
     optimizer = cifar.optimizer(cifar10.adamw(weight_decay), learning_rate)

@@ -55,12 +55,12 @@ def dinov2_cifar10(
     hidden = cifar.sized(2048)
     head = nn.dino_head(cifar.sized(num_prototypes), hidden=(hidden, hidden), learned_lengths=True)
     method = methods.dinov2(
-        tokenizer=cifar10.patches(),
+        tokenizer=cifar.patches(),
         encoder=cifar.transformer(cls_token=True, mask_token=True, drop_path=0.3),
         head=head,
         token_head=head,
         augment=cifar10.crops(num_local),
-        mask=lambda key, n: pretext.ibot_mask(key, cifar10.GRID),
+        mask=lambda key, n: pretext.ibot_mask(key, cifar.grid),
         teacher_temperature=cifar.teacher_temperature(teacher_temperature, epochs=30),
         koleo_weight=koleo_weight,
         decay=cifar.decay(decay),

@@ -51,11 +51,11 @@ def ibot_cifar10(
     cifar = cifar10.setting(preset, data_dir, epochs=epochs, steps=steps, batch_size=batch_size)
     hidden, temperature = cifar.sized(2048), cifar.teacher_temperature(teacher_temperature, epochs=30)
     method = methods.ibot(
-        tokenizer=cifar10.patches(),
+        tokenizer=cifar.patches(),
         encoder=cifar.transformer(cls_token=True, mask_token=True, drop_path=0.1),
         head=nn.dino_head(cifar.sized(num_prototypes), hidden=(hidden, hidden), learned_lengths=True),
         augment=cifar10.crops(num_local),
-        mask=lambda key, n: pretext.ibot_mask(key, cifar10.GRID),
+        mask=lambda key, n: pretext.ibot_mask(key, cifar.grid),
         teacher_temperature=temperature,
         token_temperature=temperature,
         decay=cifar.decay(decay),

@@ -47,14 +47,15 @@ def ijepa_cifar10(
     """
     cifar = cifar10.setting(preset, data_dir, epochs=epochs, steps=steps, batch_size=batch_size)
     method = methods.ijepa(
-        tokenizer=cifar10.patches(),
+        tokenizer=cifar.patches(),
         encoder=cifar.transformer(),
         predictor=nn.transformer(cifar.width // 2, cifar.depth // 2, cifar.heads, mask_token=True),
-        mask=lambda key, n: pretext.multiblock_mask(key, cifar10.GRID, num_targets=num_targets),
+        mask=lambda key, n: pretext.multiblock_mask(key, cifar.grid, num_targets=num_targets),
         decay=cifar.decay(decay, along=ops.linear),
         augment=image.random_resized_crop(32, scale=(0.3, 1.0)),
         mean=cifar10.MEAN,
         std=cifar10.STD,
+        pool=cifar.pool,
         untokenize=nn.unpatchify,
     )
     adamw = cifar10.adamw(ops.cosine(weight_decay, 10 * weight_decay, cifar.steps))

@@ -44,7 +44,7 @@ def mae_cifar10(
     """
     cifar = cifar10.setting(preset, data_dir, epochs=epochs, steps=steps, batch_size=batch_size)
     method = methods.mae(
-        tokenizer=cifar10.patches(),
+        tokenizer=cifar.patches(),
         encoder=cifar.transformer(),
         decoder=nn.transformer(64, 1, 2) if cifar.small else nn.transformer(512, 8, 16),
         mask_ratio=mask_ratio,
@@ -52,6 +52,7 @@ def mae_cifar10(
         augment=cifar10.crop_and_flip(0.08),
         mean=cifar10.MEAN,
         std=cifar10.STD,
+        pool=cifar.pool,
         untokenize=nn.unpatchify,
     )
     optimizer = cifar.optimizer(cifar10.adamw(weight_decay, b2=0.95), learning_rate)

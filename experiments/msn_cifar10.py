@@ -52,7 +52,7 @@ def msn_cifar10(
     cifar = cifar10.setting(preset, data_dir, epochs=epochs, steps=steps, batch_size=batch_size)
     hidden = cifar.sized(2048)
     method = methods.msn(
-        tokenizer=cifar10.patches(),
+        tokenizer=cifar.patches(),
         encoder=cifar.transformer(cls_token=True),
         head=nn.dino_head(cifar.sized(num_prototypes), hidden=(hidden, hidden), norm="batch"),
         augment=cifar10.crops(num_local),

@@ -46,12 +46,13 @@ def simmim_cifar10(
     """
     cifar = cifar10.setting(preset, data_dir, epochs=epochs, steps=steps, batch_size=batch_size)
     method = methods.simmim(
-        tokenizer=cifar10.patches(),
+        tokenizer=cifar.patches(),
         encoder=cifar.transformer(mask_token=True, drop_path=0.1),
-        mask=lambda key, n: pretext.unit_mask(key, cifar10.GRID, mask_ratio, unit=unit),
+        mask=lambda key, n: pretext.unit_mask(key, cifar.grid, mask_ratio, unit=unit),
         augment=cifar10.crop_and_flip(0.67),
         mean=cifar10.MEAN,
         std=cifar10.STD,
+        pool=cifar.pool,
         untokenize=nn.unpatchify,
     )
     optimizer = cifar.optimizer(cifar10.adamw(weight_decay), learning_rate)
