@@ -33,13 +33,17 @@ def cosine_adamw(learning_rate: float, weight_decay: float, steps: int) -> optax
     return optax.adamw(schedule, weight_decay=weight_decay, mask=train.kernels)
 
 
-def evaluations(encoder: Encoder, *, every: int) -> tuple[Eval, ...]:
+def evaluations(
+    encoder: Encoder, *, every: int, learning_rate: float = 3e-3, batch_size: tuple[int, int] = (128, 128)
+) -> tuple[Eval, ...]:
     """kNN and collapse figures on the way; linear probes, and training from scratch, at the end.
 
     Args:
         encoder: also trained from scratch on as many labels as the probes see, by the best settings of
             `benchmarks/scratch.py` at 100 labels (its docstring has the table).
         every: steps between two looks on the way.
+        learning_rate: of training from scratch.
+        batch_size: of training from scratch, with 100 labels and with 1,000.
     """
     return (
         evals.knn(every=every),
@@ -49,9 +53,10 @@ def evaluations(encoder: Encoder, *, every: int) -> tuple[Eval, ...]:
             encoder,
             labels=(100, 1000),
             num_subsets=(5, 1),
-            learning_rate=3e-3,
+            learning_rate=learning_rate,
             weight_decay=0.5,
             steps=(1_000, 2_000),
+            batch_size=batch_size,
             augment=garment_augment(),
         ),
     )

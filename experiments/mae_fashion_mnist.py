@@ -9,15 +9,16 @@ Measured on the sample inside jssl (10,000 training, 2,000 test images), mean an
 seeds 0, 1 and 2 (`--seed`):
 
     accuracy in %             raw pixels     untrained  from scratch           MAE
-    kNN                             81.1    81.4 ± 0.5             -    83.4 ± 0.3
-    linear, 100 labels        70.9 ± 0.6    69.9 ± 1.1    71.6 ± 0.5    73.4 ± 0.9
-    linear, 1,000 labels      80.8 ± 0.3    80.9 ± 0.0    83.7 ± 0.5    82.9 ± 0.2
-    linear, all labels              85.5    85.7 ± 0.3             -    87.8 ± 0.5
-    kNN, macro F1                   80.9    81.7 ± 0.6             -    83.5 ± 0.3
+    kNN                             81.1    81.4 ± 0.5             -    83.1 ± 0.4
+    linear, 100 labels        70.9 ± 0.6    69.9 ± 1.1    72.0 ± 0.5    73.4 ± 1.0
+    linear, 1,000 labels      80.8 ± 0.3    80.9 ± 0.0    82.6 ± 0.8    82.9 ± 0.2
+    linear, all labels              85.5    85.7 ± 0.3             -    87.6 ± 0.1
+    kNN, macro F1                   80.9    81.7 ± 0.6             -    83.2 ± 0.5
 
 Training from scratch is the same encoder with the same labels, AdamW, and the augmentation of `common.py`,
 tuned on a validation split (`benchmarks/scratch.py`); at 100 labels both see the same five sets of labels.
-With 1,000 labels it overtakes the frozen features.
+With 1,000 labels it draws level; with batches of 128 and learning rate 3e-3, which take twice as long, it
+overtakes the frozen features (83.7 ± 0.5). All of it takes ten minutes on two cores.
 
 Reference: He et al., 2021, arXiv 2111.06377.
 """
@@ -80,7 +81,7 @@ def mae_fashion_mnist(
         steps=steps,
         batch_size=batch_size,
         seed=seed,
-        evals=evaluations(encoder, every=1_000),
+        evals=evaluations(encoder, every=1_000, learning_rate=1e-3, batch_size=(50, 64)),
     )
 
 
