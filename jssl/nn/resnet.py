@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from jssl.core import Encoder
 from jssl.nn import adapters
+from jssl.nn.convolution import convolve
 
 Stem = Literal["imagenet", "cifar", "stride2", "patch4"]
 Pool = Literal["mean", "flatten"]
@@ -35,8 +36,10 @@ class ResNet(linen.Module):
         norm = partial(linen.BatchNorm, not train, momentum=0.9, epsilon=1e-5, dtype=self.dtype)
         conv = partial(
             linen.Conv,
+            padding=0,
             use_bias=False,
             dtype=self.dtype,
+            conv_general_dilated=convolve,
             kernel_init=linen.initializers.variance_scaling(2.0, "fan_out", "truncated_normal"),
         )
         block = BasicBlock if self.block == "basic" else BottleneckBlock
@@ -62,7 +65,7 @@ class ResNet(linen.Module):
             x = linen.relu(norm(name="stem_norm")(x))
             return linen.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
         if self.stem == "patch4":
-            x = conv(self.width, (4, 4), 4, padding=0, name="stem_conv")(x)
+            x = conv(self.width, (4, 4), 4, name="stem_conv")(x)
         else:
             stride = 2 if self.stem == "stride2" else 1
             x = conv(self.width, (3, 3), stride, padding=1, name="stem_conv")(x)
@@ -114,7 +117,7 @@ def _last_scale(zero: bool) -> linen.initializers.Initializer:
 def _shortcut(block: Any, x: Array, shape: tuple[int, ...]) -> Array:
     if x.shape == shape:
         return x
-    x = block.conv(shape[-1], (1, 1), block.stride, padding=0, name="shortcut_conv")(x)
+    x = block.conv(shape[-1], (1, 1), block.stride, name="shortcut_conv")(x)
     return block.norm(name="shortcut_norm")(x)
 
 
