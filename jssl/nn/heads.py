@@ -13,6 +13,13 @@ from jssl import ops
 from jssl.core import Encoder
 from jssl.nn import adapters
 
+UNIFORM = linen.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+"""PyTorch's initialisation of a linear layer's kernel: uniform in +-1 / sqrt(inputs).
+
+Most methods were published with it. Its scale counts where the last layer's outputs are normalised, as it
+sets how fast Adam turns a column, and where they are not, as in VICReg.
+"""
+
 
 class MLP(linen.Module):
     """Linear layers with ReLU between them; a linear layer before a norm has no bias."""
@@ -25,10 +32,13 @@ class MLP(linen.Module):
     @linen.compact
     def __call__(self, x: Float[Array, "*batch dim"], *, train: bool) -> Float[Array, "*batch out"]:
         for size in self.features[:-1]:
-            x = linen.Dense(size, use_bias=self.norm is None, dtype=self.dtype)(x)
+            x = self._dense(size, use_bias=self.norm is None)(x)
             x = linen.relu(self._norm(x, train) if self.norm else x)
-        x = linen.Dense(self.features[-1], use_bias=not self.final_norm, dtype=self.dtype)(x)
+        x = self._dense(self.features[-1], use_bias=not self.final_norm)(x)
         return self._norm(x, train, affine=False) if self.final_norm else x
+
+    def _dense(self, size: int, use_bias: bool) -> linen.Dense:
+        return linen.Dense(size, use_bias, dtype=self.dtype, kernel_init=UNIFORM)
 
     def _norm(self, x: Array, train: bool, affine: bool = True) -> Array:
         if self.norm == "layer":
@@ -83,9 +93,7 @@ class WeightNormalized(linen.Module):
 
     @linen.compact
     def __call__(self, z: Float[Array, "*batch dim"]) -> Float[Array, "*batch num"]:
-        # PyTorch's initialisation of a linear layer: the length sets how fast Adam turns a column.
-        uniform = linen.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
-        kernel = ops.l2_normalize(self.param("kernel", uniform, (z.shape[-1], self.num)), axis=0)
+        kernel = ops.l2_normalize(self.param("kernel", UNIFORM, (z.shape[-1], self.num)), axis=0)
         scores = jnp.matmul(z, kernel, precision=jax.lax.Precision.HIGHEST)
         if not self.learned_lengths:
             return scores
@@ -101,6 +109,9 @@ def mlp(
     dtype: DTypeLike = jnp.float32,
 ) -> Encoder:
     """A projector or predictor: linear, norm, ReLU, ..., linear.
+
+    Kernels start as PyTorch's, uniform in +-1 / sqrt(inputs), with which most methods were published; biases
+    start at 0.
 
     Args:
         features: sizes of the layers, the last one being the output's.

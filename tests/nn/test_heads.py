@@ -27,6 +27,14 @@ def test_mlp_layers(x):
     assert "bias" in variables.params["Dense_2"]
 
 
+def test_mlp_starts_as_in_pytorch():
+    variables = nn.mlp((256, 64)).init(jax.random.key(0), jnp.zeros((2, 100)))
+    for name, inputs in {"Dense_0": 100, "Dense_1": 256}.items():
+        kernel = np.asarray(variables.params[name]["kernel"]) * inputs**0.5
+        assert np.abs(kernel).max() <= 1
+        np.testing.assert_allclose(kernel.std(), 3**-0.5, rtol=0.02)
+
+
 def test_mlp_without_norm_by_hand(x):
     variables, y = run(nn.mlp((7, 3), norm=None), x)
     first, second = variables.params["Dense_0"], variables.params["Dense_1"]
