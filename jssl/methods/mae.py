@@ -135,7 +135,7 @@ def mae(
         augment_key, mask_key = jax.random.split(key)
         tokens = tokens_of(examples_of(augment_key, batch))
         (features, prediction, mask), stats = reconstruct(params, state.stats, tokens, mask_key, train=True)
-        target = losses.normalize_patches(tokens.values) if normalize else tokens.values
+        target = masked.target_of(tokens.values, normalize)
         metrics = {
             "reconstruction/explained": masked.explained(prediction, target, mask),
             "reconstruction/std": jnp.mean(jnp.std(jax.lax.stop_gradient(prediction), axis=(0, 1))),
@@ -158,7 +158,7 @@ def mae(
         x = examples_of(augment_key, batch)
         tokens = tokens_of(x)
         (_, prediction, mask), _ = reconstruct(params, state.stats, tokens, mask_key, train=False)
-        rows = masked.restore(_picture_rows(prediction, tokens.values, mask, normalize), mean, std)
+        rows = masked.restore(masked.picture_rows(prediction, tokens.values, mask, normalize), mean, std)
         return {"reconstruction": masked.pictures(untokenize, rows, x.shape[1:])}
 
     return Method(init, loss, update, embed, show=show if untokenize else None, diagnose=diagnose)
@@ -185,20 +185,6 @@ def _filled(
     batch, visible, dim = features.shape
     hidden = jnp.broadcast_to(mask_token.astype(features.dtype), (batch, n - visible, dim))
     return jnp.concatenate([features, hidden], axis=1)
-
-
-def _picture_rows(
-    prediction: Float[Array, "batch n p"],
-    values: Float[Array, "batch n p"],
-    mask: Bool[Array, "batch n"],
-    normalize: bool,
-) -> Float[Array, "batch 3 n p"]:
-    """Masked example, reconstruction of the masked tokens among the visible ones, original."""
-    if normalize:
-        scale = jnp.std(values, axis=-1, keepdims=True, ddof=1)
-        prediction = prediction * scale + jnp.mean(values, axis=-1, keepdims=True)
-    filled = jnp.where(mask[..., None], prediction, values)
-    return jnp.stack([masked.masked_rows(values, mask), filled, values], axis=1)
 
 
 def _check_features(features: Array, visible: Tokens) -> None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
-from jssl import ops
+from jssl import losses, ops
 from jssl.core import Tokenizer, Tokens, example_keys
 from jssl.methods.parts import as_input
 from jssl.pretext.masks import Mask, as_bool, random_mask
@@ -86,6 +86,28 @@ def masked_rows(values: Float[Array, "batch n p"], mask: Bool[Array, "batch n"])
     """The tokens, with the example's mean in place of those that are hidden."""
     blank = jnp.broadcast_to(jnp.mean(values, axis=(1, 2), keepdims=True), values.shape)
     return jnp.where(mask[..., None], blank, values)
+
+
+def target_of(values: Float[Array, "batch n p"], normalize: bool) -> Float[Array, "batch n p"]:
+    """What is to be predicted of each token: its values, or those less their mean, over their deviation."""
+    return losses.normalize_patches(values) if normalize else values
+
+
+def picture_rows(
+    prediction: Float[Array, "batch n p"],
+    values: Float[Array, "batch n p"],
+    mask: Bool[Array, "batch n"],
+    normalize: bool,
+) -> Float[Array, "batch 3 n p"]:
+    """Masked example, predictions of the masked tokens among the visible ones, original.
+
+    Predictions of a normalized target get the mean and the deviation of their token back.
+    """
+    if normalize:
+        scale = jnp.std(values, axis=-1, keepdims=True, ddof=1)
+        prediction = prediction * scale + jnp.mean(values, axis=-1, keepdims=True)
+    filled = jnp.where(mask[..., None], prediction, values)
+    return jnp.stack([masked_rows(values, mask), filled, values], axis=1)
 
 
 def pictures(

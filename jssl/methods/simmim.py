@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from jssl import losses, nn
@@ -25,6 +24,7 @@ def simmim(
     encoder: Encoder,
     mask_ratio: float = 0.6,
     mask: masked.MaskFunction | None = None,
+    normalize: bool = False,
     augment: Transform | None = None,
     mean: masked.Moments = 0.0,
     std: masked.Moments = 1.0,
@@ -43,6 +43,7 @@ def simmim(
         mask_ratio: share of tokens that are masked, in (0, 1), each by itself.
         mask: `(key, n) -> Mask` instead, as `lambda key, n: pretext.unit_mask(key, (14, 14), 0.6)`, the
             paper's squares of 32 pixels for patches of 16.
+        normalize: the target is each token less its mean, over its standard deviation, as MAE's.
         augment: one view of one example, or None.
         mean: of a token's values, or of each channel; subtracted for the network and the target.
         std: of a token's values, or of each channel, by which they are then divided.
@@ -94,9 +95,9 @@ def simmim(
         augment_key, mask_key, network_key = jax.random.split(key, 3)
         tokens = hide(mask_key, tokens_of(examples_of(augment_key, batch)))
         prediction, stats = predict(params, state.stats, tokens, train=True, key=network_key)
-        hidden = _masked(tokens)
-        metrics = {"reconstruction/explained": masked.explained(prediction, tokens.values, hidden)}
-        value = losses.masked_l1(prediction, tokens.values, hidden)
+        target, hidden = masked.target_of(tokens.values, normalize), _masked(tokens)
+        metrics = {"reconstruction/explained": masked.explained(prediction, target, hidden)}
+        value = losses.masked_l1(prediction, target, hidden)
         return value, (SimMIMState(stats), metrics)
 
     def update(params: Tree, state: SimMIMState, step: Int[Array, ""]) -> SimMIMState:
@@ -114,9 +115,7 @@ def simmim(
         x = examples_of(augment_key, batch)
         tokens = hide(mask_key, tokens_of(x))
         prediction, _ = predict(params, state.stats, tokens, train=False)
-        hidden, values = _masked(tokens), tokens.values
-        filled = jnp.where(hidden[..., None], prediction, values)
-        rows = jnp.stack([masked.masked_rows(values, hidden), filled, values], axis=1)
+        rows = masked.picture_rows(prediction, tokens.values, _masked(tokens), normalize)
         return {"reconstruction": masked.pictures(untokenize, masked.restore(rows, mean, std), x.shape[1:])}
 
     return Method(init, loss, update, embed, show=show if untokenize else None, diagnose=diagnose)

@@ -16,9 +16,11 @@ def simmim(**options):
     return methods.simmim(**{**defaults, **options})
 
 
-def test_the_loss_is_that_of_masked_tokens():
+@pytest.mark.parametrize("normalize", [False, True])
+def test_the_loss_is_that_of_masked_tokens(normalize):
     batch, seen = conformance.batch(), []
-    method = simmim(encoder=spy(ENCODER, seen), mask_ratio=0.7, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25))
+    moments = {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 0.25)}
+    method = simmim(encoder=spy(ENCODER, seen), mask_ratio=0.7, normalize=normalize, **moments)
     params, state = method.init(jax.random.key(0), batch)
     value, _ = method.loss(params, state, batch, key=jax.random.key(1), step=jnp.asarray(0))
     tokens = seen[-1][1]
@@ -32,6 +34,8 @@ def test_the_loss_is_that_of_masked_tokens():
     assert features.shape == (16, 17, 16)
     head = params["head"]
     prediction = np.asarray(features[:, 1:] @ head["kernel"] + head["bias"].reshape(1, 1, -1))
+    if normalize:
+        patches = (patches - patches.mean(2, keepdims=True)) / patches.std(2, keepdims=True, ddof=1)
     np.testing.assert_allclose(value, np.abs(prediction - patches)[mask].mean(), rtol=1e-4)
 
 
@@ -58,9 +62,10 @@ def test_masks_of_ones_own():
     assert seen[-1][1].masked.sum(1).tolist() == [8] * 16
 
 
-def test_pictures():
+@pytest.mark.parametrize("normalize", [False, True])
+def test_pictures(normalize):
     batch = conformance.batch()
-    method = simmim(mean=0.5, std=0.25)
+    method = simmim(mean=0.5, std=0.25, normalize=normalize)
     params, state = jax.jit(method.init)(jax.random.key(0), batch)
     hidden, filled, original = np.moveaxis(
         jax.jit(method.show)(params, state, batch, key=jax.random.key(1))["reconstruction"], 1, 0
