@@ -1,6 +1,6 @@
 """The league: every method with one small encoder, 10,000 images of CIFAR-10 and one budget of steps.
 
-    python -m benchmarks.league --data-dir ~/tensorflow_datasets --seeds 3 --steps 780 --out runs/league \\
+    python -m benchmarks.league --data-dir ~/tensorflow_datasets --seeds 3 --steps 390 --out runs/league \\
         --peer-python PYTHON_WITH_LIGHTLY
 
 A method is an experiment of `experiments/*_cifar10.py` in its small preset, run by its own command in its own
@@ -11,7 +11,8 @@ untrained. A star marks methods of which a run warned of a collapse.
 With `--peer-python`, seven of them are also trained by `league_lightly.py`, with lightly in PyTorch: the same
 encoder, transforms, optimizer and number of steps (needs lightly, torchvision and timm there). Their features
 are measured by the same evaluations. Memory is that of the largest process. Speed is the median of the logged
-rates, of the peer the mean from its tenth step on.
+rates, of the peer the mean from its tenth step on. With `--jobs`, several runs share the machine, and the
+table leaves out speed and memory.
 """
 
 import argparse
@@ -20,6 +21,9 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,22 +50,40 @@ def main() -> None:
     parser.add_argument("--data-dir", required=True, help="where TFDS prepared CIFAR-10")
     parser.add_argument("--methods", nargs="+", default=sorted(experiments()), choices=sorted(experiments()))
     parser.add_argument("--seeds", type=int, default=3, help="seeds 0, 1, ... of each method")
-    parser.add_argument("--steps", type=int, default=780, help="training steps of 256 images")
+    parser.add_argument("--steps", type=int, default=390, help="training steps of 256 images")
     parser.add_argument("--out", type=Path, default=Path("runs/league"), help="folder of the runs")
     parser.add_argument("--peer-python", help="the Python that has lightly, for its twins of the methods")
+    parser.add_argument("--jobs", type=int, default=1, help="runs side by side")
     arguments = parser.parse_args()
+    alone = arguments.jobs == 1
+    if not alone:
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if arguments.peer_python:
+        export_images(arguments)
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        started = [(row, pool.submit(reported, row, run, alone)) for row, run in planned(arguments)]
     rows: dict[str, list[dict[str, Any]]] = {}
+    for row, future in started:
+        rows.setdefault(row, []).append(future.result())
+    print("\n" + table(rows, alone))
+
+
+def planned(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+    """Names of the table's rows, and what makes a run of each: seed by seed, every method, every twin."""
     for seed in range(arguments.seeds):
         for name in arguments.methods:
             folder = arguments.out / f"{name}-{arguments.steps}-{seed}"
-            own = [measured(name, folder, arguments.data_dir, seed, arguments.steps)]
+            yield name, partial(measured, name, folder, arguments.data_dir, seed, arguments.steps)
             if arguments.peer_python and name in TWINS:
                 folder = arguments.out / f"{name}-lightly-{arguments.steps}-{seed}"
-                own.append(measured_peer(name, folder, arguments, seed))
-            for row, found in zip((name, f"{name} (lightly)"), own, strict=False):
-                rows.setdefault(row, []).append(found)
-                print(line(f"{row}, seed {seed}", [found]), flush=True)
-    print("\n" + table(rows))
+                yield f"{name} (lightly)", partial(measured_peer, name, folder, arguments, seed)
+
+
+def reported(row: str, run: Callable[[], dict[str, Any]], alone: bool) -> dict[str, Any]:
+    """A run's figures, printed as well."""
+    found = run()
+    print(line(row, [found], alone), flush=True)
+    return found
 
 
 def experiments() -> dict[str, Path]:
@@ -154,29 +176,26 @@ def figures(folder: Path) -> dict[str, Any]:
     }
 
 
-def table(rows: dict[str, list[dict[str, Any]]]) -> str:
+def table(rows: dict[str, list[dict[str, Any]]], alone: bool) -> str:
     """Methods by falling kNN accuracy, means over seeds and their standard deviations."""
     first = next(iter(rows.values()))[0]["accuracy"]
     raw = "  ".join(f"{name} {100 * values['raw pixels']:.1f}" for name, values in first.items())
     header = f"{'accuracy in %':24}" + "".join(f"{name:>16}" for name in COLUMNS)
-    header += f"{'kNN untrained':>16}{'RankMe':>9}{'images/s':>10}{'memory':>9}"
+    header += f"{'kNN untrained':>16}{'RankMe':>9}" + (f"{'images/s':>10}{'memory':>9}" if alone else "")
     ranked = sorted(rows.items(), key=lambda item: -mean(knn(run, "trained") for run in item[1]))
-    return "\n".join([f"raw pixels: {raw}", header, *(line(name, runs) for name, runs in ranked)])
+    return "\n".join([f"raw pixels: {raw}", header, *(line(name, runs, alone) for name, runs in ranked)])
 
 
-def line(name: str, runs: list[dict[str, Any]]) -> str:
+def line(name: str, runs: list[dict[str, Any]], alone: bool) -> str:
     """One method's row."""
     cells = [spread([run["accuracy"][column]["trained"] for run in runs]) for column in COLUMNS]
     untrained = [knn(run, "untrained") for run in runs if "untrained" in run["accuracy"]["kNN"]]
     cells.append(spread(untrained) if untrained else "")
-    collapsed = " *" if any(run["warnings"] for run in runs) else ""
-    rank, speed = (mean(run[figure] for run in runs) for figure in ("rankme", "speed"))
-    memory = max(run["memory"] for run in runs) / 2**30
-    return (
-        f"{name:24}"
-        + "".join(f"{x:>16}" for x in cells)
-        + f"{rank:9.1f}{speed:10,.0f}{memory:7.1f} G{collapsed}"
-    )
+    row = f"{name:24}" + "".join(f"{x:>16}" for x in cells) + f"{mean(run['rankme'] for run in runs):9.1f}"
+    if alone:
+        speed, memory = mean(run["speed"] for run in runs), max(run["memory"] for run in runs)
+        row += f"{speed:10,.0f}{memory / 2**30:7.1f} G"
+    return row + (" *" if any(run["warnings"] for run in runs) else "")
 
 
 def knn(run: dict[str, Any], column: str) -> float:

@@ -1,6 +1,6 @@
 """The peer's side of `league.py`, run by the Python that has lightly: the same pretraining in PyTorch.
 
-    python benchmarks/league_lightly.py METHOD IMAGES.npz --seed 0 --steps 780 --out FEATURES.npz
+    python benchmarks/league_lightly.py METHOD IMAGES.npz --seed 0 --steps 390 --out FEATURES.npz
 
 Loss, heads and transforms are lightly's, put together as in its own examples; encoder, sizes, schedules and
 optimizer are those of the small preset of `experiments/*_cifar10.py`. IMAGES.npz holds "train" and "test",
@@ -12,6 +12,7 @@ SwAV's prototypes have a bias, and MAE's crops are bicubic.
 
 import argparse
 import copy
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -47,6 +48,8 @@ NORMALIZE = {"mean": [0.4914, 0.4822, 0.4465], "std": [0.2470, 0.2435, 0.2616]}
 START = 10
 """Steps before the clock starts."""
 
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
 
 class Twin(NamedTuple):
     """One method.
@@ -54,7 +57,7 @@ class Twin(NamedTuple):
     encode: images to the features that are evaluated.
     trained: holds what the optimizer changes.
     loss: `(views, step) -> loss`, for a list of batches [256, 3, 32, 32].
-    transform: one image to its views.
+    transform: makes what takes one image to its views.
     update: `(step)`, after the optimizer.
     before: `(step)`, before the loss.
     """
@@ -62,7 +65,7 @@ class Twin(NamedTuple):
     encode: Callable[[Tensor], Tensor]
     trained: nn.Module
     loss: Callable[[list[Tensor], int], Tensor]
-    transform: Callable[[Image.Image], list[Tensor]]
+    transform: Callable[[], Callable[[Image.Image], list[Tensor]]]
     update: Callable[[int], None] = lambda step: None
     before: Callable[[int], None] = lambda step: None
 
@@ -129,21 +132,21 @@ def simclr(steps: int) -> Twin:
     encoder = resnet()
     model = nn.Sequential(encoder, heads.SimCLRProjectionHead(FEATURES, 256, 256))
     criterion = NTXentLoss(temperature=0.2)
-    return Twin(encoder, model, lambda views, step: criterion(*map(model, views)), simclr_views())
+    return Twin(encoder, model, lambda views, step: criterion(*map(model, views)), simclr_views)
 
 
 def barlow_twins(steps: int) -> Twin:
     encoder = resnet()
     model = nn.Sequential(encoder, heads.BarlowTwinsProjectionHead(FEATURES, 256, 256))
     criterion = BarlowTwinsLoss(lambda_param=0.0051 * 8)
-    return Twin(encoder, model, lambda views, step: 0.1 * criterion(*map(model, views)), byol_views())
+    return Twin(encoder, model, lambda views, step: 0.1 * criterion(*map(model, views)), byol_views)
 
 
 def vicreg(steps: int) -> Twin:
     encoder = resnet()
     model = nn.Sequential(encoder, heads.VICRegProjectionHead(FEATURES, 256, 256, num_layers=3))
     criterion = VICRegLoss(lambda_param=25.0, mu_param=50.0, nu_param=8.0)
-    return Twin(encoder, model, lambda views, step: criterion(*map(model, views)), byol_views(0.2))
+    return Twin(encoder, model, lambda views, step: criterion(*map(model, views)), partial(byol_views, 0.2))
 
 
 def byol(steps: int) -> Twin:
@@ -162,7 +165,7 @@ def byol(steps: int) -> Twin:
     def update(step: int) -> None:
         utils.update_momentum(online, target, cosine_schedule(step, steps, 0.98, 1.0))
 
-    return Twin(encoder, nn.ModuleList([online, predictor]), loss, byol_views(), update)
+    return Twin(encoder, nn.ModuleList([online, predictor]), loss, byol_views, update)
 
 
 def swav(steps: int) -> Twin:
@@ -188,7 +191,7 @@ def swav(steps: int) -> Twin:
             prototypes.normalize()
 
     model = nn.ModuleList([encoder, projector, prototypes])
-    return Twin(encoder, model, loss, simclr_views(), before=normalize)
+    return Twin(encoder, model, loss, simclr_views, before=normalize)
 
 
 def dino(steps: int) -> Twin:
@@ -210,7 +213,7 @@ def dino(steps: int) -> Twin:
     def freeze(step: int) -> None:
         head.last_layer.weight_v.requires_grad_(step >= EPOCH)
 
-    return Twin(teacher[0], student, loss, byol_views(), update, freeze)
+    return Twin(teacher[0], student, loss, byol_views, update, freeze)
 
 
 def mae(steps: int) -> Twin:
@@ -240,14 +243,14 @@ def mae(steps: int) -> Twin:
     def loss(views: list[Tensor], step: int) -> Tensor:
         (images,) = views
         size = (len(images), encoder.sequence_length)
-        keep, hidden = utils.random_token_mask(size, mask_ratio=0.75, mask_class_token=True)
+        keep, hidden = utils.random_token_mask(size, mask_ratio=0.75, mask_class_token=True, device=DEVICE)
         encoded = decoder.embed(encoder.encode(images, idx_keep=keep))
         tokens = utils.set_at_index(utils.repeat_token(decoder.mask_token, size), keep, encoded)
         predicted = decoder.predict(utils.get_at_index(decoder.decode(tokens), hidden))
         target = utils.get_at_index(utils.patchify(images, PATCH), hidden)
         return nn.functional.mse_loss(predicted, utils.normalize_mean_var(target))
 
-    transform = MAETransform(input_size=32, min_scale=0.08, normalize=NORMALIZE)
+    transform = partial(MAETransform, input_size=32, min_scale=0.08, normalize=NORMALIZE)
     model = nn.ModuleList([encoder, decoder])
     return Twin(nn.Sequential(encoder, nn.Flatten()), model, loss, transform)
 
@@ -274,20 +277,22 @@ def main() -> None:
     parser.add_argument("images", type=Path)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that make views")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
     images = np.load(arguments.images)
-    twin = TWINS[arguments.method](arguments.steps)
+    with DEVICE:
+        twin = TWINS[arguments.method](arguments.steps)
     twin.trained.to(memory_format=torch.channels_last)
     loader = DataLoader(
-        Views(images["train"], twin.transform),
+        Views(images["train"], twin.transform()),
         BATCH,
         shuffle=True,
         drop_last=True,
         num_workers=arguments.workers,
         persistent_workers=True,
+        pin_memory=DEVICE.type == "cuda",
     )
     speed = train(twin, loader, arguments.steps)
     encode = partial(embed, twin)
@@ -308,7 +313,8 @@ def train(twin: Twin, loader: DataLoader, steps: int) -> float:
             for group in optimizer.param_groups:
                 group["lr"] = rate(step, steps)
             twin.before(step)
-            loss = twin.loss([view.to(memory_format=torch.channels_last) for view in views], step)
+            moved = [view.to(DEVICE, non_blocking=True, memory_format=torch.channels_last) for view in views]
+            loss = twin.loss(moved, step)
             if step % 100 == 0:
                 print(f"step {step} loss {loss.item():.4f}", flush=True)
             optimizer.zero_grad()
@@ -318,6 +324,7 @@ def train(twin: Twin, loader: DataLoader, steps: int) -> float:
             step += 1
             if step == steps:
                 break
+    loss.item()
     return (steps - START) * BATCH / (time.perf_counter() - started)
 
 
@@ -336,7 +343,7 @@ def embed(twin: Twin, images: np.ndarray) -> np.ndarray:
     parts = []
     for start in range(0, len(images), 512):
         x = torch.from_numpy(images[start : start + 512]).permute(0, 3, 1, 2).float() / 255
-        parts.append(encode((x - mean) / std).numpy())
+        parts.append(encode(((x - mean) / std).to(DEVICE)).cpu().numpy())
     return np.concatenate(parts)
 
 
