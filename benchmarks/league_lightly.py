@@ -41,7 +41,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-BATCH, RATE, DECAY = 256, 3e-3, 1e-4
+BATCH, RATE = 256, 3e-3
 WIDTH, FEATURES = 32, 128
 PATCH = 8
 NORMALIZE = {"mean": [0.4914, 0.4822, 0.4465], "std": [0.2470, 0.2435, 0.2616]}
@@ -60,6 +60,7 @@ class Twin(NamedTuple):
     transform: makes what takes one image to its views.
     update: `(step)`, after the optimizer.
     before: `(step)`, before the loss.
+    decay: of the kernels, by AdamW.
     """
 
     encode: Callable[[Tensor], Tensor]
@@ -68,6 +69,7 @@ class Twin(NamedTuple):
     transform: Callable[[], Callable[[Image.Image], list[Tensor]]]
     update: Callable[[int], None] = lambda step: None
     before: Callable[[int], None] = lambda step: None
+    decay: float = 1e-4
 
 
 EPOCH = 10_000 // BATCH
@@ -165,7 +167,7 @@ def byol(steps: int) -> Twin:
     def update(step: int) -> None:
         utils.update_momentum(online, target, cosine_schedule(step, steps, 0.98, 1.0))
 
-    return Twin(encoder, nn.ModuleList([online, predictor]), loss, byol_views, update)
+    return Twin(encoder, nn.ModuleList([online, predictor]), loss, byol_views, update, decay=1.0)
 
 
 def swav(steps: int) -> Twin:
@@ -303,7 +305,7 @@ def train(twin: Twin, loader: DataLoader, steps: int) -> float:
     """Images a second, from the tenth step on."""
     kernels = [p for p in twin.trained.parameters() if p.requires_grad and p.ndim > 1]
     others = [p for p in twin.trained.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": kernels, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}]
+    groups = [{"params": kernels, "weight_decay": twin.decay}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=RATE)
     step, started = 0, time.perf_counter()
     while step < steps:

@@ -65,7 +65,7 @@ def ibot_cifar10(
         untokenize=nn.unpatchify,
     )
     adamw = cifar10.adamw(ops.cosine(weight_decay, 10 * weight_decay, cifar.steps), clip=3.0)
-    optimizer = cifar.optimizer(adamw, learning_rate)
+    optimizer = cifar.optimizer(adamw, learning_rate, small_rate=1e-3)
     return cifar.experiment("ibot_cifar10", method, optimizer, seed=seed)
 
 
