@@ -46,7 +46,7 @@ def record(name: str, origin: Origin, devices: list[jax.Device]) -> dict[str, An
         "description": origin.description,
         "experiment": origin.source,
         "arguments": origin.arguments,
-        "versions": {package: metadata.version(package) for package in PACKAGES}
+        "versions": {package: _version(package) for package in PACKAGES}
         | {"python": sys.version.split()[0]},
         "git": _commit(),
         "devices": {
@@ -59,6 +59,14 @@ def record(name: str, origin: Origin, devices: list[jax.Device]) -> dict[str, An
         "command": shlex.join(sys.argv),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _version(package: str) -> str | None:
+    """The installed version; None for a package that runs from its sources, uninstalled."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _commit() -> dict[str, Any] | None:

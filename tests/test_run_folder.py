@@ -18,6 +18,13 @@ def test_a_new_folder_records_what_the_run_is_made_with(tmp_path):
     assert saved["devices"] == {"platform": "cpu", "kind": "cpu", "count": 8, "processes": 1}
 
 
+def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
+    monkeypatch.setattr("jssl.run_folder.PACKAGES", ("no-such-package", "jax"))
+    versions = record("name", Origin({}), jax.devices())["versions"]
+    assert versions["no-such-package"] is None
+    assert versions["jax"] == jax.__version__
+
+
 def test_the_same_arguments_go_on_and_others_are_shown(tmp_path):
     open_folder(tmp_path, config(learning_rate=0.1, steps=5))
     assert open_folder(tmp_path, config(learning_rate=0.1, steps=5)) is True
