@@ -46,8 +46,7 @@ def record(name: str, origin: Origin, devices: list[jax.Device]) -> dict[str, An
         "description": origin.description,
         "experiment": origin.source,
         "arguments": origin.arguments,
-        "versions": {package: _version(package) for package in PACKAGES}
-        | {"python": sys.version.split()[0]},
+        "versions": {package: _version(package) for package in PACKAGES} | {"python": sys.version.split()[0]},
         "git": _commit(),
         "devices": {
             "platform": devices[0].platform,
