@@ -4,7 +4,7 @@
 
 Each is compiled for its value and both gradients, as the training step is. The maps are those of the last
 stages of a small ResNet on images of 32 pixels; the first one, which is not smaller than its kernel, is left
-to XLA by both.
+to XLA by both. On two busy cores: 1.0, 6.3, 12.6 and 3.6 times faster.
 """
 
 import argparse

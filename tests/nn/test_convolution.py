@@ -39,7 +39,7 @@ def test_equals_the_convolution_of_lax(size, taps, stride, padding):
 
 
 def test_no_convolution_on_maps_smaller_than_the_kernel():
-    """XLA's CPU backend would take twenty times as long."""
+    """XLA's CPU backend would take many times as long."""
     encoder = nn.resnet((1, 1, 1), width=4, stem="patch4")
     images = jnp.zeros((2, 32, 32, 3))
     variables = encoder.init(jax.random.key(0), images)
