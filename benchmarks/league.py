@@ -11,8 +11,7 @@ untrained. A star marks methods of which a run warned of a collapse.
 With `--peer-python`, seven of them are also trained by `league_lightly.py`, with lightly in PyTorch: the same
 encoder, transforms, optimizer and number of steps (needs lightly, torchvision and timm there). Their features
 are measured by the same evaluations. Memory is that of the largest process. Speed is the median of the logged
-rates, of the peer the mean from its tenth step on. With `--jobs`, several runs share the machine, and the
-table leaves out speed and memory.
+rates, of the peer the mean from its tenth step on; runs that share the machine, with `--jobs`, have none.
 """
 
 import argparse
@@ -55,17 +54,16 @@ def main() -> None:
     parser.add_argument("--peer-python", help="the Python that has lightly, for its twins of the methods")
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side")
     arguments = parser.parse_args()
-    alone = arguments.jobs == 1
-    if not alone:
+    if arguments.jobs > 1:
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if arguments.peer_python:
         export_images(arguments)
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        started = [(row, pool.submit(reported, row, run, alone)) for row, run in planned(arguments)]
+        started = [(row, pool.submit(reported, row, run)) for row, run in planned(arguments)]
     rows: dict[str, list[dict[str, Any]]] = {}
     for row, future in started:
         rows.setdefault(row, []).append(future.result())
-    print("\n" + table(rows, alone))
+    print("\n" + table(rows))
 
 
 def planned(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
@@ -73,16 +71,16 @@ def planned(arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], d
     for seed in range(arguments.seeds):
         for name in arguments.methods:
             folder = arguments.out / f"{name}-{arguments.steps}-{seed}"
-            yield name, partial(measured, name, folder, arguments.data_dir, seed, arguments.steps)
+            yield name, partial(measured, name, folder, arguments, seed)
             if arguments.peer_python and name in TWINS:
                 folder = arguments.out / f"{name}-lightly-{arguments.steps}-{seed}"
                 yield f"{name} (lightly)", partial(measured_peer, name, folder, arguments, seed)
 
 
-def reported(row: str, run: Callable[[], dict[str, Any]], alone: bool) -> dict[str, Any]:
+def reported(row: str, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """A run's figures, printed as well."""
     found = run()
-    print(line(row, [found], alone), flush=True)
+    print(line(row, [found]), flush=True)
     return found
 
 
@@ -91,34 +89,41 @@ def experiments() -> dict[str, Path]:
     return {path.stem.removesuffix("_cifar10"): path for path in (ROOT / "experiments").glob("*_cifar10.py")}
 
 
-def measured(name: str, folder: Path, data_dir: str, seed: int, steps: int) -> dict[str, Any]:
+def measured(name: str, folder: Path, arguments: argparse.Namespace, seed: int) -> dict[str, Any]:
     """One run's figures; it is run if it has not been."""
-    summary = folder / "league.json"
-    if not summary.is_file():
-        command = [sys.executable, "-m", f"experiments.{name}_cifar10", "--preset", "small"]
-        options = {"--data-dir": data_dir, "--seed": seed, "--steps": steps, "--run-dir": folder}
-        memory = execute(command, options, folder)
-        summary.write_text(json.dumps(figures(folder) | {"memory": memory}))
-    return json.loads(summary.read_text())
+    command = [sys.executable, "-m", f"experiments.{name}_cifar10", "--preset", "small"]
+    options = {"--data-dir": arguments.data_dir, "--steps": arguments.steps, "--run-dir": folder}
+    return kept(folder, command, options | {"--seed": seed}, arguments.jobs, lambda: figures(folder))
 
 
 def measured_peer(name: str, folder: Path, arguments: argparse.Namespace, seed: int) -> dict[str, Any]:
     """The same for lightly's twin."""
+    images, features = export_images(arguments), folder / "features.npz"
+    command = [arguments.peer_python, ROOT / "benchmarks" / "league_lightly.py", name, images]
+    options = {"--steps": arguments.steps, "--out": features.resolve(), "--seed": seed}
+    return kept(folder, command, options, arguments.jobs, lambda: peer_figures(features, images, seed))
+
+
+def kept(
+    folder: Path,
+    command: list[Any],
+    options: dict[str, Any],
+    jobs: int,
+    read: Callable[[], dict[str, Any]],
+) -> dict[str, Any]:
+    """The figures in the folder; if there are none, those that `read` finds after the command."""
     summary = folder / "league.json"
     if not summary.is_file():
-        images, features = export_images(arguments), folder / "features.npz"
         folder.mkdir(parents=True, exist_ok=True)
-        command = [arguments.peer_python, ROOT / "benchmarks" / "league_lightly.py", name, images]
-        options = {"--seed": seed, "--steps": arguments.steps, "--out": features.resolve()}
         memory = execute(command, options, folder)
-        summary.write_text(json.dumps(peer_figures(features, images, seed) | {"memory": memory}))
+        found = read() | {"memory": memory}
+        summary.write_text(json.dumps(found if jobs == 1 else found | {"speed": None}))
     return json.loads(summary.read_text())
 
 
 def execute(command: list[Any], options: dict[str, Any], folder: Path) -> int:
     """Run to the end; the most memory of a process, in bytes."""
     words = [str(word) for word in (*command, *(x for option in options.items() for x in option))]
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f"{folder.name}.log").open("w") as log:
         process = subprocess.Popen(words, cwd=ROOT, stdout=log, stderr=log)
         _, status, usage = os.wait4(process.pid, 0)
@@ -176,25 +181,25 @@ def figures(folder: Path) -> dict[str, Any]:
     }
 
 
-def table(rows: dict[str, list[dict[str, Any]]], alone: bool) -> str:
+def table(rows: dict[str, list[dict[str, Any]]]) -> str:
     """Methods by falling kNN accuracy, means over seeds and their standard deviations."""
     first = next(iter(rows.values()))[0]["accuracy"]
     raw = "  ".join(f"{name} {100 * values['raw pixels']:.1f}" for name, values in first.items())
     header = f"{'accuracy in %':24}" + "".join(f"{name:>16}" for name in COLUMNS)
-    header += f"{'kNN untrained':>16}{'RankMe':>9}" + (f"{'images/s':>10}{'memory':>9}" if alone else "")
+    header += f"{'kNN untrained':>16}{'RankMe':>9}{'images/s':>10}{'memory':>9}"
     ranked = sorted(rows.items(), key=lambda item: -mean(knn(run, "trained") for run in item[1]))
-    return "\n".join([f"raw pixels: {raw}", header, *(line(name, runs, alone) for name, runs in ranked)])
+    return "\n".join([f"raw pixels: {raw}", header, *(line(name, runs) for name, runs in ranked)])
 
 
-def line(name: str, runs: list[dict[str, Any]], alone: bool) -> str:
+def line(name: str, runs: list[dict[str, Any]]) -> str:
     """One method's row."""
     cells = [spread([run["accuracy"][column]["trained"] for run in runs]) for column in COLUMNS]
     untrained = [knn(run, "untrained") for run in runs if "untrained" in run["accuracy"]["kNN"]]
     cells.append(spread(untrained) if untrained else "")
     row = f"{name:24}" + "".join(f"{x:>16}" for x in cells) + f"{mean(run['rankme'] for run in runs):9.1f}"
-    if alone:
-        speed, memory = mean(run["speed"] for run in runs), max(run["memory"] for run in runs)
-        row += f"{speed:10,.0f}{memory / 2**30:7.1f} G"
+    speeds = [run["speed"] for run in runs if run["speed"]]
+    row += f"{mean(speeds):10,.0f}" if speeds else f"{'-':>10}"
+    row += f"{max(run['memory'] for run in runs) / 2**30:7.1f} G"
     return row + (" *" if any(run["warnings"] for run in runs) else "")
 
 
