@@ -222,7 +222,7 @@ def asymmetric_views(smallest: float = 0.08) -> Transform:
     Args:
         smallest: share of the image that a crop has at least.
     """
-    return pretext.byol_views(32, scale=(smallest, 1.0), blur=False)
+    return pretext.byol_views(32, scale=(smallest, 1.0), interpolation="bilinear", blur=False)
 
 
 def crops(num_local: int = 4, local_size: int = 16) -> Transform:
@@ -232,6 +232,7 @@ def crops(num_local: int = 4, local_size: int = 16) -> Transform:
     return pretext.multi_crop(large, small, num_local=num_local)
 
 
-def crop_and_flip(smallest: float = 0.2) -> Transform:
+def crop_and_flip(smallest: float = 0.2, *, interpolation: image.Interpolation = "bilinear") -> Transform:
     """One view in its own colours: a crop of at least that share of the image, and a flip."""
-    return pretext.compose(image.random_resized_crop(32, scale=(smallest, 1.0)), image.horizontal_flip())
+    crop = image.random_resized_crop(32, scale=(smallest, 1.0), interpolation=interpolation)
+    return pretext.compose(crop, image.horizontal_flip())

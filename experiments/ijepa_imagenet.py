@@ -13,6 +13,7 @@ numbers; what is the same for all experiments on ImageNet, and how they deviate,
 from experiments import imagenet
 from jssl import experiment, methods, nn, ops, pretext
 from jssl.experiment import Experiment
+from jssl.pretext import image
 
 
 def ijepa_imagenet(
@@ -58,7 +59,7 @@ def ijepa_imagenet(
         predictor=imagenet.transformer(predictor_width, predictor_depth, heads, mask_token=True),
         mask=lambda key, n: pretext.multiblock_mask(key, task.grid(patch)),
         decay=ops.linear(decay, 1.0, task.steps),
-        augment=imagenet.crop(size, smallest=0.3, flip=False),
+        augment=image.random_resized_crop(size, scale=(0.3, 1.0)),
         mean=imagenet.MEAN,
         std=imagenet.STD,
         untokenize=nn.unpatchify,

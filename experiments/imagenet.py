@@ -163,12 +163,6 @@ def adamw(
     return optax.adamw(schedule, b2=b2, weight_decay=weight_decay, mask=train.kernels)
 
 
-def crop(size: int, *, smallest: float, flip: bool) -> Transform:
-    """One view in its own colours: a crop of at least that share of the image, and a flip or none."""
-    cut = image.random_resized_crop(size, scale=(smallest, 1.0))
-    return pretext.compose(cut, image.horizontal_flip()) if flip else cut
-
-
 def _seen_through(look: Any, encoder: Encoder) -> Encoder:
     """The encoder of what `look` makes of each image."""
 

@@ -49,7 +49,7 @@ def mae_cifar10(
         decoder=nn.transformer(64, 1, 2) if cifar.small else nn.transformer(512, 8, 16),
         mask_ratio=mask_ratio,
         normalize=normalize,
-        augment=cifar10.crop_and_flip(0.08),
+        augment=cifar10.crop_and_flip(0.08, interpolation="bicubic"),
         mean=cifar10.MEAN,
         std=cifar10.STD,
         pool=cifar.pool,

@@ -12,8 +12,9 @@ numbers; what is the same for all experiments on ImageNet, and how they deviate,
 """
 
 from experiments import imagenet
-from jssl import experiment, methods, nn
+from jssl import experiment, methods, nn, pretext
 from jssl.experiment import Experiment
+from jssl.pretext import image
 
 
 def mae_imagenet(
@@ -53,12 +54,13 @@ def mae_imagenet(
         heads: Of its attention.
     """
     task = imagenet.setting(data_dir, size, epochs=epochs, steps=steps, batch_size=batch_size)
+    crop = image.random_resized_crop(size, scale=(0.2, 1.0), interpolation="bicubic")
     method = methods.mae(
         tokenizer=task.patches(patch),
         encoder=imagenet.transformer(width, depth, heads),
         decoder=imagenet.transformer(decoder_width, decoder_depth, 16),
         mask_ratio=mask_ratio,
-        augment=imagenet.crop(size, smallest=0.2, flip=True),
+        augment=pretext.compose(crop, image.horizontal_flip()),
         mean=imagenet.MEAN,
         std=imagenet.STD,
         untokenize=nn.unpatchify,

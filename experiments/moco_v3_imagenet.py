@@ -53,7 +53,7 @@ def moco_v3_imagenet(
         encoder=task.resnet(stages, width),
         projector=nn.mlp((4096, 256), final_norm=True),
         predictor=nn.mlp((4096, 256)),
-        augment=pretext.byol_views(size, scale=(0.2, 1.0)),
+        augment=pretext.byol_views(size, scale=(0.2, 1.0), interpolation="bilinear"),
         queue_size=0,
         symmetric=True,
         temperature=temperature,

@@ -49,7 +49,7 @@ def simclr_imagenet(
     method = methods.simclr(
         encoder=task.resnet(stages, width),
         projector=nn.mlp((2048, 128), final_norm=True),
-        augment=pretext.two_views(pretext.simclr_augment(size)),
+        augment=pretext.two_views(pretext.simclr_augment(size, interpolation="bicubic")),
         temperature=temperature,
     )
     schedule = task.schedule(learning_rate * batch_size / 256, warmup=10 * task.epoch)

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jssl import ops
+
 
 def sincos(positions: Float[Array, "*batch n k"], dim: int) -> Float[Array, "*batch n {dim}"]:
     """Fixed embedding of positions with any number `k` of coordinates.
@@ -92,18 +94,10 @@ def _weights(
     """How much each cell of one axis counts for tokens that lie at `place` and span so many cells."""
     index = jnp.arange(-2, cells + 2, dtype=jnp.float32).reshape((1,) * place.ndim + (-1,))
     if not antialias:
-        taps = _cubic(place[..., None] - index, -0.75)
+        taps = ops.cubic_kernel(place[..., None] - index, -0.75)
         inner = taps[..., 2:-2]
         # What falls beyond the border counts for the cell at the border.
         inner = inner.at[..., 0].add(taps[..., :2].sum(-1))
         return inner.at[..., -1].add(taps[..., -2:].sum(-1))
-    taps = _cubic((place[..., None] - index[..., 2:-2]) / jnp.maximum(span, 1.0)[..., None], -0.5)
+    taps = ops.cubic_kernel((place[..., None] - index[..., 2:-2]) / jnp.maximum(span, 1.0)[..., None], -0.5)
     return taps / taps.sum(-1, keepdims=True)
-
-
-def _cubic(x: Float[Array, "*shape"], a: float) -> Float[Array, "*shape"]:
-    """The kernel of cubic convolution; PyTorch has a = -0.75 without and -0.5 with antialiasing."""
-    x = jnp.abs(x)
-    near = ((a + 2) * x - (a + 3)) * x * x + 1
-    far = a * (((x - 5) * x + 8) * x - 4)
-    return jnp.where(x <= 1, near, jnp.where(x < 2, far, 0.0))

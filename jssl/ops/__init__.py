@@ -12,7 +12,7 @@ from jssl.ops.kmeans import (
     split_empty,
 )
 from jssl.ops.kmeans_start import nearest_centroids
-from jssl.ops.numeric import at_least_float32, cosine_similarity, cross_entropy, l2_normalize
+from jssl.ops.numeric import at_least_float32, cosine_similarity, cross_entropy, cubic_kernel, l2_normalize
 from jssl.ops.queue import Queue, queue_init, queue_push, queue_valid
 from jssl.ops.schedules import at_step, cosine, linear
 from jssl.ops.sinkhorn import sinkhorn
@@ -27,6 +27,7 @@ __all__ = [
     "cosine",
     "cosine_similarity",
     "cross_entropy",
+    "cubic_kernel",
     "ema",
     "gather",
     "global_rows",

@@ -48,3 +48,18 @@ def cross_entropy(
         target_logits = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
         return jax.nn.logsumexp(logits, axis=-1) - target_logits
     return -jnp.sum(at_least_float32(targets) * jax.nn.log_softmax(logits, axis=-1), axis=-1)
+
+
+def cubic_kernel(x: Float[Array, "*shape"], a: float) -> Float[Array, "*shape"]:
+    """The kernel of cubic convolution, 0 from |x| = 2 on.
+
+    Args:
+        x: distances between pixels.
+        a: its slope at |x| = 1. PyTorch's resize has -0.75 without and -0.5 with antialiasing.
+
+    Reference: Keys, 1981, Cubic convolution interpolation for digital image processing, equation 15.
+    """
+    x = jnp.abs(x)
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = a * (((x - 5) * x + 8) * x - 4)
+    return jnp.where(x <= 1, near, jnp.where(x < 2, far, 0.0))

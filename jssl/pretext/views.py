@@ -1,11 +1,14 @@
 """Several views of one example, and the augmentations that published methods make them with."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
 from jssl.core import Transform
 from jssl.pretext.compose import compose, random_apply
 from jssl.pretext.image import (
+    Interpolation,
     color_jitter,
     gaussian_blur,
     horizontal_flip,
@@ -61,6 +64,7 @@ def simclr_augment(
     *,
     strength: float = 1.0,
     scale: tuple[float, float] = (0.08, 1.0),
+    interpolation: Interpolation = "bilinear",
     jitter_probability: float = 0.8,
     grayscale_probability: float = 0.2,
     blur: bool = True,
@@ -73,6 +77,7 @@ def simclr_augment(
         size: pixels of the view.
         strength: of the colour jitter (1: ImageNet; 0.5: CIFAR-10 and MoCo v2).
         scale: bounds of the crop's share of the area.
+        interpolation: of the crop, "bilinear" or "bicubic", as in the authors' code.
         blur: False for small images, as the paper for CIFAR-10.
         solarize_probability: 0.2 in the second view of BYOL and its followers.
 
@@ -81,7 +86,7 @@ def simclr_augment(
     Reference: Chen et al. 2020, arXiv:2002.05709, appendix A.
     """
     transforms = [
-        random_resized_crop(size, scale=scale),
+        random_resized_crop(size, scale=scale, interpolation=interpolation),
         horizontal_flip(),
         random_apply(
             color_jitter(
@@ -105,17 +110,19 @@ def byol_views(
     size: int | tuple[int, int],
     *,
     scale: tuple[float, float] = (0.08, 1.0),
+    interpolation: Interpolation = "bicubic",
     strength: float = 1.0,
     blur: bool = True,
     solarize_probability: float = 0.2,
 ) -> Transform:
     """BYOL's two views: the first always blurred, the second seldom blurred and sometimes solarized.
 
-    MoCo v3, Barlow Twins and VICReg take the same.
+    Barlow Twins and VICReg take the same, MoCo v3 too but for bilinear crops.
 
     Args:
         size: pixels of the views.
         scale: bounds of the crop's share of the area; (0.2, 1.0) for the ResNet-50 of MoCo v3.
+        interpolation: of the crops, "bilinear" or "bicubic".
         strength: of the colour jitter; 1: 0.4 for brightness and contrast, 0.2 for saturation, 0.1 for hue.
         blur: False for small images: neither view is blurred.
         solarize_probability: of the second view.
@@ -123,10 +130,8 @@ def byol_views(
     Reference: Grill et al. 2020, arXiv:2006.07733, appendix B, table 6.
     """
     first, second = (1.0, 0.1) if blur else (0.0, 0.0)
-    return two_views(
-        _byol_augment(size, blur=first, solarize=0.0, scale=scale, strength=strength),
-        _byol_augment(size, blur=second, solarize=solarize_probability, scale=scale, strength=strength),
-    )
+    augment = partial(_byol_augment, size, scale=scale, interpolation=interpolation, strength=strength)
+    return two_views(augment(blur=first, solarize=0.0), augment(blur=second, solarize=solarize_probability))
 
 
 def dino_views(
@@ -137,7 +142,7 @@ def dino_views(
     scale: tuple[float, float] = (0.4, 1.0),
     local_scale: tuple[float, float] = (0.05, 0.4),
 ) -> Transform:
-    """DINO's multi-crop: BYOL's two views of a large part, and small crops of small parts.
+    """DINO's multi-crop: BYOL's two views of a large part, and small crops of small parts, all bicubic.
 
     `(key, x) -> (globals [2, ...], locals [num_local, ...])`. Of the local views one half is blurred.
 
@@ -169,11 +174,11 @@ def dino_views(
     return views
 
 
-def _byol_augment(size, blur, solarize, scale, strength=1.0):
+def _byol_augment(size, blur, solarize, scale, interpolation="bicubic", strength=1.0):
     jitter = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
     scaled = {kind: strength * amount for kind, amount in jitter.items()}
     transforms = [
-        random_resized_crop(size, scale=scale),
+        random_resized_crop(size, scale=scale, interpolation=interpolation),
         horizontal_flip(),
         random_apply(color_jitter(**scaled), probability=0.8),
         random_grayscale(probability=0.2),

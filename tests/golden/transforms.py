@@ -40,8 +40,10 @@ def stored(x: torch.Tensor) -> np.ndarray:
 def cases(x: torch.Tensor):
     for crop in CROPS:
         for size in SIZES:
-            resized = functional.resized_crop(x, *crop, size=list(size), antialias=True)
-            yield f"resized_crop/{crop}/{size}", resized
+            for mode in ("bilinear", "bicubic"):
+                interpolation = functional.InterpolationMode(mode)
+                resized = functional.resized_crop(x, *crop, size=list(size), interpolation=interpolation)
+                yield f"resized_crop/{crop}/{size}/{mode!r}", resized
     for factor in FACTORS:
         yield f"adjust_brightness/{factor}", functional.adjust_brightness(x, factor)
         yield f"adjust_contrast/{factor}", functional.adjust_contrast(x, factor)

@@ -94,6 +94,8 @@ def test_other_images_are_refused(name, x):
         lambda: image.random_resized_crop(8, scale=(0.0, 1.0)),
         lambda: image.random_resized_crop(8, scale=(0.5, 1.5)),
         lambda: image.random_resized_crop(8, ratio=(2.0, 1.0)),
+        lambda: image.random_resized_crop(8, interpolation="nearest"),
+        lambda: image.resized_crop(jnp.zeros((12, 16, 3)), 0, 0, 8, 8, 8, interpolation="nearest"),
         lambda: image.random_crop((8, -1)),
         lambda: image.random_crop(8, padding=-1),
         lambda: image.random_crop(20)(jax.random.key(0), jnp.zeros((12, 16, 3))),

@@ -27,27 +27,31 @@ def parse(key):
     return channels, [ast.literal_eval(p) for p in parameters]
 
 
-def crop(x, box, size):
-    return image.resized_crop(x, *box, size)
+def crop(x, box, size, interpolation):
+    return image.resized_crop(x, *box, size, interpolation=interpolation)
 
 
-def crop_by_reading(x, box, size):
-    return resample_by_reading(x, box[:2], box[2:], size)
+def crop_by_reading(x, box, size, interpolation):
+    return resample_by_reading(x, box[:2], box[2:], size, interpolation)
 
 
-def crop_by_matrices(x, box, size):
-    return resample_by_matrices(x, box[:2], box[2:], size)
+def crop_by_matrices(x, box, size, interpolation):
+    return resample_by_matrices(x, box[:2], box[2:], size, interpolation)
 
 
 @pytest.mark.parametrize("channels", ["1", "3"])
 @pytest.mark.parametrize("resized", [crop, crop_by_reading, crop_by_matrices])
-def test_resized_crop(channels, resized):
-    keys = [key for key in cases("resized_crop") if key.startswith(channels)]
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_resized_crop(channels, resized, interpolation):
+    keys = [
+        key for key in cases("resized_crop") if key.startswith(channels) and parse(key)[1][2] == interpolation
+    ]
     assert len(keys) == 16
     for size in {parse(key)[1][1] for key in keys}:
         same_size = [key for key in keys if parse(key)[1][1] == size]
         boxes = jnp.array([parse(key)[1][0] for key in same_size])
-        results = jax.jit(jax.vmap(partial(resized, size=size), in_axes=(None, 0)))(INPUTS[channels], boxes)
+        cut = partial(resized, size=size, interpolation=interpolation)
+        results = jax.jit(jax.vmap(cut, in_axes=(None, 0)))(INPUTS[channels], boxes)
         for key, result in zip(same_size, results, strict=True):
             np.testing.assert_allclose(result, GOLDEN[key], atol=3e-6, err_msg=key)
 

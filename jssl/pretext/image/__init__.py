@@ -36,9 +36,10 @@ from jssl.pretext.image.geometry import (
     vertical_flip,
 )
 from jssl.pretext.image.lab import color_classes, lab_to_rgb, lightness, rgb_to_lab, soft_color_classes
-from jssl.pretext.image.resample import resize, resized_crop
+from jssl.pretext.image.resample import Interpolation, resize, resized_crop
 
 __all__ = [
+    "Interpolation",
     "adjust_brightness",
     "adjust_contrast",
     "adjust_hue",

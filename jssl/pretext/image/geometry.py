@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from jssl.core import Transform
 from jssl.pretext.compose import random_apply
 from jssl.pretext.image.checks import Size, check_image, check_range, check_size
-from jssl.pretext.image.resample import Pixels, resized_crop
+from jssl.pretext.image.resample import Interpolation, Pixels, check_interpolation, resized_crop
 
 Image = Float[Array, "height width channels"]
 NUM_TRIES = 10
@@ -37,32 +37,38 @@ def draw_box(key, image_size, scale, ratio):
 
 
 def random_resized_crop(
-    size: Size, *, scale: tuple[float, float] = (0.08, 1.0), ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    size: Size,
+    *,
+    scale: tuple[float, float] = (0.08, 1.0),
+    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+    interpolation: Interpolation = "bilinear",
 ) -> Transform:
-    """Cut out a random rectangle and resize it, bilinear and antialiased (torchvision's RandomResizedCrop).
+    """Cut out a random rectangle and resize it, antialiased (torchvision's RandomResizedCrop).
 
     Args:
         size: (height, width) of the result in pixels, or one number for a square.
         scale: bounds of the rectangle's share of the image's area, in (0, 1].
         ratio: bounds of its aspect ratio width / height.
+        interpolation: "bilinear" or "bicubic" (see `resized_crop`).
 
     Returns:
         A transform `[height, width, channels] -> [*size, channels]`. The draws follow torchvision, its ten
         tries and central fallback included; all tries are drawn at once.
 
     Raises:
-        ValueError: for an empty size, or bounds that are not positive and ascending.
+        ValueError: for an empty size, bounds that are not positive and ascending, or another interpolation.
 
     Reference: Szegedy et al. 2014, arXiv:1409.4842, section 6.
     """
     size = check_size(size, "random_resized_crop")
     check_range(scale, "random_resized_crop's scale", low=0.0, high=1.0)
     check_range(ratio, "random_resized_crop's ratio", low=0.0)
+    check_interpolation(interpolation, "random_resized_crop")
 
     def transform(key, x):
         check_image(x, "random_resized_crop")
         (top, left, height, width), _ = draw_box(key, x.shape[:2], scale, ratio)
-        return resized_crop(x, top, left, height, width, size)
+        return resized_crop(x, top, left, height, width, size, interpolation=interpolation)
 
     return transform
 
