@@ -50,7 +50,7 @@ def barlow_twins_cifar10(
     method = methods.barlow_twins(
         encoder=cifar.resnet(),
         projector=nn.mlp((width, width, width)),
-        augment=cifar10.asymmetric_views(),
+        augment=cifar.asymmetric_views(),
         redundancy_weight=redundancy_weight * 2048 / width,
         scale=scale,
     )

@@ -48,7 +48,7 @@ def byol_cifar10(
         encoder=cifar.resnet(),
         projector=nn.mlp((hidden, 256)),
         predictor=nn.mlp((hidden, 256)),
-        augment=cifar10.asymmetric_views(),
+        augment=cifar.asymmetric_views(),
         decay=cifar.decay(decay),
     )
     optimizer = cifar.optimizer(cifar10.lars(weight_decay), learning_rate, small_decay=1.0)

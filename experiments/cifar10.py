@@ -84,6 +84,43 @@ class Setting(NamedTuple):
         """An image to its tokens."""
         return nn.patches(self.patch)
 
+    @property
+    def interpolation(self) -> image.Interpolation:
+        """Of crops for views: bicubic, as in solo-learn's recipes, or bilinear, as in lightly's, if small."""
+        return "bilinear" if self.small else "bicubic"
+
+    def augment(
+        self, strength: float = 0.5, *, size: int = 32, smallest: float = 0.08, largest: float = 1.0
+    ) -> Transform:
+        """SimCLR's augmentation for CIFAR-10: no blur, and half of the colour jitter or another share of it.
+
+        Args:
+            strength: of the jitter, 1 for that of ImageNet.
+            size: pixels of the view.
+            smallest: share of the image that a crop has at least.
+            largest: share of the image that a crop has at most.
+        """
+        return pretext.simclr_augment(
+            size, strength=strength, blur=False, scale=(smallest, largest), interpolation=self.interpolation
+        )
+
+    def views(self, strength: float = 0.5) -> Transform:
+        """SimCLR's two views: `augment` twice."""
+        return pretext.two_views(self.augment(strength))
+
+    def asymmetric_views(self, smallest: float = 0.08) -> Transform:
+        """BYOL's two views without blur: weaker jitter, and the second sometimes solarized.
+
+        Args:
+            smallest: share of the image that a crop has at least.
+        """
+        return pretext.byol_views(32, scale=(smallest, 1.0), interpolation=self.interpolation, blur=False)
+
+    def crops(self, num_local: int = 4) -> Transform:
+        """Two views of large parts, and small crops of small parts."""
+        large, small = self.augment(smallest=0.3), self.augment(size=16, largest=0.3)
+        return pretext.multi_crop(large, small, num_local=num_local)
+
     def resnet(self) -> Encoder:
         """ResNet-18, or a narrow one of three stages; takes images as they are."""
         small = nn.resnet((1, 1, 1), width=32, stem="patch4")
@@ -204,32 +241,6 @@ def adamw(weight_decay: float | optax.Schedule, *, b2: float = 0.999, clip: floa
 def normalized(encoder: Encoder) -> Encoder:
     """An encoder of images as they are."""
     return nn.normalized(encoder, mean=MEAN, std=STD)
-
-
-def augment() -> Transform:
-    """SimCLR's augmentation for CIFAR-10: half of the jitter, no blur."""
-    return pretext.simclr_augment(32, strength=0.5, blur=False)
-
-
-def views(strength: float = 0.5) -> Transform:
-    """SimCLR's two views without blur; the colour jitter is half of that for ImageNet, or another share."""
-    return pretext.two_views(pretext.simclr_augment(32, strength=strength, blur=False))
-
-
-def asymmetric_views(smallest: float = 0.08) -> Transform:
-    """BYOL's two views without blur: weaker jitter, and the second sometimes solarized.
-
-    Args:
-        smallest: share of the image that a crop has at least.
-    """
-    return pretext.byol_views(32, scale=(smallest, 1.0), interpolation="bilinear", blur=False)
-
-
-def crops(num_local: int = 4, local_size: int = 16) -> Transform:
-    """Two views of large parts, and small crops of small parts."""
-    large = pretext.simclr_augment(32, strength=0.5, blur=False, scale=(0.3, 1.0))
-    small = pretext.simclr_augment(local_size, strength=0.5, blur=False, scale=(0.08, 0.3))
-    return pretext.multi_crop(large, small, num_local=num_local)
 
 
 def crop_and_flip(smallest: float = 0.2, *, interpolation: image.Interpolation = "bilinear") -> Transform:

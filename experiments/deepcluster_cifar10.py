@@ -53,7 +53,7 @@ def deepcluster_cifar10(
         encoder=cifar.resnet(),
         num_clusters=min(num_clusters, num_examples // 4),
         num_examples=num_examples,
-        augment=cifar10.augment(),
+        augment=cifar.augment(),
         pca_dim=cifar.sized(pca_dim),
     )
     optimizer = cifar.optimizer(cifar10.sgd(weight_decay), learning_rate)

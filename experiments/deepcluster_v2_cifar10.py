@@ -51,7 +51,7 @@ def deepcluster_v2_cifar10(
         projector=nn.mlp((cifar.sized(2048), 128)),
         num_prototypes=(clusters, clusters, clusters),
         num_examples=num_examples,
-        augment=cifar10.views(cifar.jitter),
+        augment=cifar.views(cifar.jitter),
         temperature=temperature,
     )
     optimizer = cifar.optimizer(cifar10.lars(weight_decay), learning_rate)

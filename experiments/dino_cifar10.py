@@ -50,7 +50,7 @@ def dino_cifar10(
     method = methods.dino(
         encoder=cifar.resnet(),
         head=nn.dino_head(cifar.sized(num_prototypes), hidden=(hidden, hidden)),
-        augment=cifar10.asymmetric_views(),
+        augment=cifar.asymmetric_views(),
         temperature=temperature,
         teacher_temperature=cifar.teacher_temperature(teacher_temperature, epochs=50),
         decay=cifar.decay(decay),

@@ -59,7 +59,7 @@ def dinov2_cifar10(
         encoder=cifar.transformer(cls_token=True, mask_token=True, drop_path=0.3),
         head=head,
         token_head=head,
-        augment=cifar10.crops(num_local),
+        augment=cifar.crops(num_local),
         mask=lambda key, n: pretext.ibot_mask(key, cifar.grid),
         teacher_temperature=cifar.teacher_temperature(teacher_temperature, epochs=30),
         koleo_weight=koleo_weight,

@@ -54,7 +54,7 @@ def ibot_cifar10(
         tokenizer=cifar.patches(),
         encoder=cifar.transformer(cls_token=True, mask_token=True, drop_path=0.1),
         head=nn.dino_head(cifar.sized(num_prototypes), hidden=(hidden, hidden), learned_lengths=True),
-        augment=cifar10.crops(num_local),
+        augment=cifar.crops(num_local),
         mask=lambda key, n: pretext.ibot_mask(key, cifar.grid),
         teacher_temperature=temperature,
         token_temperature=temperature,

@@ -49,7 +49,7 @@ def lejepa_cifar10(
     method = methods.lejepa(
         encoder=cifar.resnet(),
         projector=nn.mlp((hidden, hidden, 128)),
-        augment=cifar10.asymmetric_views(smallest=0.2),
+        augment=cifar.asymmetric_views(smallest=0.2),
         weight=weight,
         num_projections=num_projections,
     )

@@ -47,7 +47,7 @@ def moco_cifar10(
     method = methods.moco(
         encoder=cifar.resnet(),
         projector=nn.mlp((cifar.sized(2048), 256), norm=None),
-        augment=cifar10.views(),
+        augment=cifar.views(),
         queue_size=cifar.sized(queue_size),
         symmetric=True,
         temperature=temperature,

@@ -47,7 +47,7 @@ def moco_v3_cifar10(
         encoder=cifar.resnet(),
         projector=nn.mlp((hidden, 256), final_norm=True),
         predictor=nn.mlp((hidden, 256)),
-        augment=cifar10.asymmetric_views(),
+        augment=cifar.asymmetric_views(),
         queue_size=0,
         symmetric=True,
         temperature=temperature,

@@ -55,7 +55,7 @@ def msn_cifar10(
         tokenizer=cifar.patches(),
         encoder=cifar.transformer(cls_token=True),
         head=nn.dino_head(cifar.sized(num_prototypes), hidden=(hidden, hidden), norm="batch"),
-        augment=cifar10.crops(num_local),
+        augment=cifar.crops(num_local),
         mask_ratio=mask_ratio,
         sharpening=sharpening,
         decay=cifar.decay(decay, along=ops.linear),

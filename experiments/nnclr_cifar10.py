@@ -47,7 +47,7 @@ def nnclr_cifar10(
         encoder=cifar.resnet(),
         projector=nn.mlp((hidden, hidden, 256), final_norm=True),
         predictor=nn.mlp((cifar.sized(4096), 256)),
-        augment=cifar10.asymmetric_views(),
+        augment=cifar.asymmetric_views(),
         queue_size=cifar.sized(queue_size),
         temperature=temperature,
     )

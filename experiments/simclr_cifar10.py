@@ -46,7 +46,7 @@ def simclr_cifar10(
     method = methods.simclr(
         encoder=cifar.resnet(),
         projector=nn.mlp((cifar.sized(2048), 256), final_norm=True),
-        augment=cifar10.views(cifar.jitter),
+        augment=cifar.views(cifar.jitter),
         temperature=temperature,
     )
     optimizer = cifar.optimizer(cifar10.lars(weight_decay), learning_rate)

@@ -49,7 +49,7 @@ def simsiam_cifar10(
         encoder=cifar.resnet(),
         projector=nn.mlp((hidden, hidden, hidden), final_norm=True),
         predictor=nn.mlp((cifar.sized(512), hidden)),
-        augment=cifar10.views(),
+        augment=cifar.views(),
     )
     sgd, constant = cifar10.sgd(weight_decay), optax.constant_schedule(learning_rate * batch_size / 256)
 

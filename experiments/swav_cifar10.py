@@ -50,7 +50,7 @@ def swav_cifar10(
         encoder=cifar.resnet(),
         projector=nn.mlp((cifar.sized(2048), 128)),
         num_prototypes=cifar.sized(num_prototypes),
-        augment=cifar10.views(cifar.jitter),
+        augment=cifar.views(cifar.jitter),
         temperature=temperature,
         epsilon=epsilon,
         queue_size=cifar.sized(queue_size),

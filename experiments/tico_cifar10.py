@@ -48,7 +48,7 @@ def tico_cifar10(
     method = methods.tico(
         encoder=cifar.resnet(),
         projector=nn.mlp((cifar.sized(4096), 256)),
-        augment=cifar10.asymmetric_views(),
+        augment=cifar.asymmetric_views(),
         covariance_weight=covariance_weight,
         covariance_decay=covariance_decay,
         decay=cifar.decay(decay),

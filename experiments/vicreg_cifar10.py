@@ -54,7 +54,7 @@ def vicreg_cifar10(
     method = methods.vicreg(
         encoder=cifar.resnet(),
         projector=nn.mlp((width, width, width)),
-        augment=cifar10.asymmetric_views(smallest=0.2),
+        augment=cifar.asymmetric_views(smallest=0.2),
         invariance_weight=invariance_weight,
         variance_weight=variance_weight,
         covariance_weight=covariance_weight * 2048 / width,
