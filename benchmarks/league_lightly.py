@@ -6,8 +6,8 @@ Loss, heads and transforms are lightly's, put together as in its own examples; e
 optimizer are those of the small preset of `experiments/*_cifar10.py`. IMAGES.npz holds "train" and "test",
 uint8 [n, 32, 32, 3]; FEATURES.npz gets the features of both and "speed", images a second.
 
-What differs from jssl's runs is lightly's way: batch norm sees one view at a time, and SwAV's prototypes
-have a bias.
+What differs from jssl's runs is lightly's way: batch norm sees one view at a time in SimCLR, SwAV and DINO
+too, and SwAV's prototypes have a bias.
 """
 
 import argparse

@@ -13,10 +13,10 @@ from jssl.methods.parts import (
     augmented,
     check_two_views,
     dimensions,
+    each_view,
     embed_with,
     field,
     merge_views,
-    split_views,
     spread,
     zeros_of,
 )
@@ -56,13 +56,13 @@ def barlow_twins(
     Raises:
         ValueError: for weights that are not above 0; in `init`, where `augment` doesn't give two views.
 
-    Deviation: batch norm takes both views of the whole batch at once.
+    Deviations: none known; batch norm takes one view of the whole batch at a time.
 
     Reference: Zbontar et al., 2021, arXiv 2103.03230, section 2 and algorithm 1.
     """
     if redundancy_weight <= 0 or scale <= 0:
         raise ValueError(f"expected redundancy_weight and scale above 0, got {redundancy_weight} and {scale}")
-    network = nn.chain(encoder=encoder, projector=projector)
+    network = each_view(nn.chain(encoder=encoder, projector=projector))
 
     def views_of(key: PRNGKeyArray, batch: Batch) -> Array:
         return augmented(augment, field(batch, inputs), key)
@@ -70,16 +70,17 @@ def barlow_twins(
     def init(key: PRNGKeyArray, batch: Batch) -> tuple[Tree, BarlowTwinsState]:
         views = zeros_of(views_of, key, batch)
         check_two_views(views)
-        params, stats = network.init(key, merge_views(views))
+        params, stats = network.init(key, views)
         return params, BarlowTwinsState(stats)
 
     def loss(
         params: Tree, state: BarlowTwinsState, batch: Batch, *, key: PRNGKeyArray, step: Int[Array, ""]
     ) -> tuple[Scalar, tuple[BarlowTwinsState, Metrics]]:
         augment_key, network_key = jax.random.split(key)
-        views = merge_views(views_of(augment_key, batch))
+        views = views_of(augment_key, batch)
         z, stats = network.apply(Variables(params, state.stats), views, train=True, key=network_key)
-        terms = losses.barlow_twins_terms(*split_views(z, 2).swapaxes(0, 1))
+        terms = losses.barlow_twins_terms(z[:, 0], z[:, 1])
+        z = merge_views(z)
         metrics = {
             "loss/invariance": terms.invariance / z.shape[1],
             "loss/redundancy": terms.redundancy / z.shape[1],

@@ -13,11 +13,11 @@ from jssl.methods.parts import (
     augmented,
     check_two_views,
     dimensions,
+    each_view,
     embed_with,
     field,
     merge_views,
     move_target,
-    split_views,
     spread,
     start_target,
     zeros_of,
@@ -59,12 +59,12 @@ def byol(
     Raises:
         ValueError: in `init`, where `augment` doesn't give two views.
 
-    Deviations: batch norm takes both views of the whole batch at once.
+    Deviations: none known; batch norm takes one view of the whole batch at a time.
 
     Reference: Grill et al., 2020, arXiv 2006.07733, section 3.1 and algorithm 1.
     """
-    online = nn.chain(encoder=encoder, projector=projector, predictor=predictor)
-    target = nn.chain(encoder=encoder, projector=projector)
+    online = each_view(nn.chain(encoder=encoder, projector=projector, predictor=predictor))
+    target = each_view(nn.chain(encoder=encoder, projector=projector))
 
     def views_of(key: PRNGKeyArray, batch: Batch) -> Array:
         return augmented(augment, field(batch, inputs), key)
@@ -72,20 +72,20 @@ def byol(
     def init(key: PRNGKeyArray, batch: Batch) -> tuple[Tree, BYOLState]:
         views = zeros_of(views_of, key, batch)
         check_two_views(views)
-        params, stats = variables = online.init(key, merge_views(views))
+        params, stats = variables = online.init(key, views)
         return params, BYOLState(stats, start_target(variables, "encoder", "projector"))
 
     def loss(
         params: Tree, state: BYOLState, batch: Batch, *, key: PRNGKeyArray, step: Int[Array, ""]
     ) -> tuple[Scalar, tuple[BYOLState, Metrics]]:
         augment_key, online_key, target_key = jax.random.split(key, 3)
-        views = merge_views(views_of(augment_key, batch))
+        views = views_of(augment_key, batch)
         p, stats = online.apply(Variables(params, state.stats), views, train=True, key=online_key)
         z, target_stats = target.apply(state.target, views, train=True, key=target_key)
-        p_a, p_b = split_views(p, 2).swapaxes(0, 1)
-        z_a, z_b = split_views(jax.lax.stop_gradient(z), 2).swapaxes(0, 1)
-        value = losses.cosine_regression(p_a, z_b) + losses.cosine_regression(p_b, z_a)
+        z = jax.lax.stop_gradient(z)
+        value = losses.cosine_regression(p[:, 0], z[:, 1]) + losses.cosine_regression(p[:, 1], z[:, 0])
         state = BYOLState(stats, state.target._replace(stats=target_stats))
+        z = merge_views(z)
         return value, (state, {"collapse/std": spread(z), "collapse/dimensions": dimensions(z)})
 
     def update(params: Tree, state: BYOLState, step: Int[Array, ""]) -> BYOLState:

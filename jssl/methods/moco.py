@@ -15,12 +15,12 @@ from jssl.methods.parts import (
     augmented,
     check_queue,
     check_two_views,
+    each_view,
     embed_with,
     field,
     merge_views,
     move_target,
     random_queue,
-    split_views,
     spread,
     start_target,
     zeros_of,
@@ -74,17 +74,16 @@ def moco(
         ValueError: for numbers out of range; in `init`, where `augment` doesn't give two views or the queue
             is shorter than a batch.
 
-    Deviations: batch norm takes the whole batch, of both views where both pass the network, and isn't
-    shuffled between devices. With a queue, `symmetric` keeps one for each view and takes the mean.
+    Deviations: batch norm takes one view of the whole batch at a time; keys aren't shuffled between devices.
+    With a queue, `symmetric` keeps one for each view and takes the mean.
 
     Reference: He et al., 2019, arXiv 1911.05722, algorithm 1; Chen et al., 2020, arXiv 2003.04297 (v2);
     Chen, Xie and He, 2021, arXiv 2104.02057, algorithm 1 (v3).
     """
     _check(temperature, queue_size)
-    target = nn.chain(encoder=encoder, projector=projector)
-    online = (
-        target if predictor is None else nn.chain(encoder=encoder, projector=projector, predictor=predictor)
-    )
+    parts = {"encoder": encoder, "projector": projector}
+    target = each_view(nn.chain(**parts))
+    online = target if predictor is None else each_view(nn.chain(**parts, predictor=predictor))
     num_queries = 2 if symmetric else 1
 
     def views_of(key: PRNGKeyArray, batch: Batch) -> Array:
@@ -104,9 +103,9 @@ def moco(
         views = zeros_of(views_of, network_key, batch)
         check_two_views(views)
         check_queue(queue_size, len(views))
-        variables = online.init(network_key, merge_views(views))
+        variables = online.init(network_key, views)
         start = start_target(variables, "encoder", "projector")
-        dim = nn.output_like(target, start, merge_views(views)).shape[1]
+        dim = nn.output_like(target, start, views).shape[-1]
         queue = random_queue(queue_key, queue_size, num_queries, dim) if queue_size else None
         return variables.params, MoCoState(variables.stats, start, queue)
 
@@ -116,10 +115,9 @@ def moco(
         augment_key, online_key, target_key = jax.random.split(key, 3)
         views = views_of(augment_key, batch)
         own, other = views[:, :num_queries], views[:, ::-1][:, :num_queries]
-        q, stats = online.apply(Variables(params, state.stats), merge_views(own), train=True, key=online_key)
-        k, target_stats = target.apply(state.target, merge_views(other), train=True, key=target_key)
+        q, stats = online.apply(Variables(params, state.stats), own, train=True, key=online_key)
+        k, target_stats = target.apply(state.target, other, train=True, key=target_key)
         k = ops.l2_normalize(ops.at_least_float32(jax.lax.stop_gradient(k)))
-        q, k = split_views(q, num_queries), split_views(k, num_queries)
         mean = contrast(q, k, state.queue)
         value = mean if queue_size else 2 * temperature * num_queries * mean
         metrics = {

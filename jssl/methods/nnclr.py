@@ -14,12 +14,12 @@ from jssl.methods.parts import (
     augmented,
     check_queue,
     check_two_views,
+    each_view,
     embed_with,
     field,
     merge_views,
     project_and_predict,
     random_queue,
-    split_views,
     spread,
     zeros_of,
 )
@@ -65,7 +65,7 @@ def nnclr(
         ValueError: for numbers out of range; in `init`, where `augment` doesn't give two views or the queue
             is shorter than a batch.
 
-    Deviations: batch norm takes both views of the whole batch at once.
+    Deviations: none known; batch norm takes one view of the whole batch at a time.
 
     Reference: Dwibedi et al., 2021, arXiv 2104.14548, section 3.2.
     """
@@ -73,8 +73,8 @@ def nnclr(
         raise ValueError(
             f"expected a temperature above 0 and queue_size of 1 or more, got {temperature} and {queue_size}"
         )
-    network = nn.chain(encoder=encoder, projector=projector)
-    whole = nn.chain(encoder=encoder, projector=projector, predictor=predictor)
+    network = each_view(nn.chain(encoder=encoder, projector=projector))
+    whole = each_view(nn.chain(encoder=encoder, projector=projector, predictor=predictor))
 
     def views_of(key: PRNGKeyArray, batch: Batch) -> Array:
         return augmented(augment, field(batch, inputs), key)
@@ -84,8 +84,8 @@ def nnclr(
         views = zeros_of(views_of, network_key, batch)
         check_two_views(views)
         check_queue(queue_size, len(views))
-        params, stats = variables = whole.init(network_key, merge_views(views))
-        dim = nn.output_like(network, variables, merge_views(views)).shape[1]
+        params, stats = variables = whole.init(network_key, views)
+        dim = nn.output_like(network, variables, views).shape[-1]
         return params, NNCLRState(stats, random_queue(queue_key, queue_size, dim))
 
     def loss(
@@ -94,10 +94,9 @@ def nnclr(
         augment_key, network_key = jax.random.split(key)
         views = views_of(augment_key, batch)
         z, p, stats = project_and_predict(
-            network, predictor, Variables(params, state.stats), merge_views(views), key=network_key
+            network, each_view(predictor), Variables(params, state.stats), views, key=network_key
         )
-        z_a, z_b = split_views(z, 2).swapaxes(0, 1)
-        p_a, p_b = split_views(p, 2).swapaxes(0, 1)
+        (z_a, z_b), (p_a, p_b) = z.swapaxes(0, 1), p.swapaxes(0, 1)
         a_to_b, b_to_a = (
             losses.nnclr(z_i, p_j, state.queue.rows, temperature=temperature)
             for z_i, p_j in ((z_a, p_b), (z_b, p_a))
@@ -106,7 +105,7 @@ def nnclr(
         metrics = {
             "contrastive/chance": value / math.log(len(views)),
             "contrastive/accuracy": losses.contrastive_accuracy(z_a, p_b),
-            "collapse/std": spread(z),
+            "collapse/std": spread(merge_views(z)),
         }
         newest = ops.l2_normalize(ops.at_least_float32(jax.lax.stop_gradient(z_a)))
         return value, (NNCLRState(stats, ops.queue_push(state.queue, newest)), metrics)

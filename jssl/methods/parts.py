@@ -60,6 +60,29 @@ def split_views(rows: Shaped[Array, "batch_views *shape"], num: int) -> Shaped[A
     return rows.reshape(-1, num, *rows.shape[1:])
 
 
+def each_view(encoder: Encoder) -> Encoder:
+    """The encoder of views [batch, views, ...] one by one: batch norm takes one view of the whole batch.
+
+    The running statistics pass through one view after the other.
+    """
+
+    def init(key: PRNGKeyArray, views: Array) -> Variables:
+        return encoder.init(key, views[:, 0])
+
+    def apply(
+        variables: Variables, views: Array, *, train: bool, key: PRNGKeyArray | None = None
+    ) -> tuple[Float[Array, "batch views dim"], Tree]:
+        features, stats = [], variables.stats
+        for index in range(views.shape[1]):
+            own_key = None if key is None else jax.random.fold_in(key, index)
+            own = Variables(variables.params, stats)
+            y, stats = encoder.apply(own, views[:, index], train=train, key=own_key)
+            features.append(y)
+        return jnp.stack(features, axis=1), stats
+
+    return Encoder(init, apply)
+
+
 def encode_views(
     encoder: Encoder, variables: Variables, views: Sequence[Tree], *, key: PRNGKeyArray
 ) -> tuple[Float[Array, "batch views dim"], Tree]:
@@ -118,11 +141,14 @@ def move_target(target: Variables, params: Tree, decay: float | Schedule, step: 
 
 
 def project_and_predict(
-    network: Encoder, predictor: Encoder, variables: Variables, x: Array, *, key: PRNGKeyArray
-) -> tuple[Float[Array, "batch dim"], Float[Array, "batch dim"], Tree]:
-    """The projections by a chain, the predictions from them, and the new statistics of all parts by name."""
+    network: Encoder, predictor: Encoder, variables: Variables, views: Array, *, key: PRNGKeyArray
+) -> tuple[Float[Array, "batch views dim"], Float[Array, "batch views dim"], Tree]:
+    """The projections by a chain, the predictions from them, and the new statistics of all parts by name.
+
+    Both take `each_view`.
+    """
     network_key, predictor_key = jax.random.split(key)
-    z, stats = network.apply(variables, x, train=True, key=network_key)
+    z, stats = network.apply(variables, views, train=True, key=network_key)
     own = Variables(variables.params["predictor"], variables.stats["predictor"])
     p, predictor_stats = predictor.apply(own, z, train=True, key=predictor_key)
     return z, p, {**stats, "predictor": predictor_stats}

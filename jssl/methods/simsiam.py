@@ -13,11 +13,11 @@ from jssl.methods.parts import (
     augmented,
     check_two_views,
     dimensions,
+    each_view,
     embed_with,
     field,
     merge_views,
     project_and_predict,
-    split_views,
     spread,
     zeros_of,
 )
@@ -56,12 +56,12 @@ def simsiam(
     Raises:
         ValueError: in `init`, where `augment` doesn't give two views.
 
-    Deviations: batch norm takes both views of the whole batch at once.
+    Deviations: none known; batch norm takes one view of the whole batch at a time.
 
     Reference: Chen and He, 2020, arXiv 2011.10566, algorithm 1.
     """
-    network = nn.chain(encoder=encoder, projector=projector)
-    whole = nn.chain(encoder=encoder, projector=projector, predictor=predictor)
+    network = each_view(nn.chain(encoder=encoder, projector=projector))
+    whole = each_view(nn.chain(encoder=encoder, projector=projector, predictor=predictor))
 
     def views_of(key: PRNGKeyArray, batch: Batch) -> Array:
         return augmented(augment, field(batch, inputs), key)
@@ -69,20 +69,20 @@ def simsiam(
     def init(key: PRNGKeyArray, batch: Batch) -> tuple[Tree, SimSiamState]:
         views = zeros_of(views_of, key, batch)
         check_two_views(views)
-        params, stats = whole.init(key, merge_views(views))
+        params, stats = whole.init(key, views)
         return params, SimSiamState(stats)
 
     def loss(
         params: Tree, state: SimSiamState, batch: Batch, *, key: PRNGKeyArray, step: Int[Array, ""]
     ) -> tuple[Scalar, tuple[SimSiamState, Metrics]]:
         augment_key, network_key = jax.random.split(key)
-        views = merge_views(views_of(augment_key, batch))
+        views = views_of(augment_key, batch)
         z, p, stats = project_and_predict(
-            network, predictor, Variables(params, state.stats), views, key=network_key
+            network, each_view(predictor), Variables(params, state.stats), views, key=network_key
         )
-        z_a, z_b = split_views(jax.lax.stop_gradient(z), 2).swapaxes(0, 1)
-        p_a, p_b = split_views(p, 2).swapaxes(0, 1)
-        value = (losses.negative_cosine(p_a, z_b) + losses.negative_cosine(p_b, z_a)) / 2
+        z = jax.lax.stop_gradient(z)
+        value = (losses.negative_cosine(p[:, 0], z[:, 1]) + losses.negative_cosine(p[:, 1], z[:, 0])) / 2
+        z = merge_views(z)
         return value, (SimSiamState(stats), {"collapse/std": spread(z), "collapse/dimensions": dimensions(z)})
 
     def update(params: Tree, state: SimSiamState, step: Int[Array, ""]) -> SimSiamState:

@@ -13,10 +13,10 @@ from jssl.methods.parts import (
     augmented,
     check_two_views,
     dimensions,
+    each_view,
     embed_with,
     field,
     merge_views,
-    split_views,
     spread,
     zeros_of,
 )
@@ -59,14 +59,14 @@ def vicreg(
     Raises:
         ValueError: for negative weights; in `init`, where `augment` doesn't give two views.
 
-    Deviations: those of `losses.vicreg`; batch norm takes both views of the whole batch at once.
+    Deviations: those of `losses.vicreg`. Batch norm takes one view of the whole batch at a time.
 
     Reference: Bardes et al., 2021, arXiv 2105.04906, section 4.
     """
     weights = (invariance_weight, variance_weight, covariance_weight)
     if min(weights) < 0:
         raise ValueError(f"expected weights of 0 or more, got {weights}")
-    network = nn.chain(encoder=encoder, projector=projector)
+    network = each_view(nn.chain(encoder=encoder, projector=projector))
 
     def views_of(key: PRNGKeyArray, batch: Batch) -> Array:
         return augmented(augment, field(batch, inputs), key)
@@ -74,16 +74,17 @@ def vicreg(
     def init(key: PRNGKeyArray, batch: Batch) -> tuple[Tree, VICRegState]:
         views = zeros_of(views_of, key, batch)
         check_two_views(views)
-        params, stats = network.init(key, merge_views(views))
+        params, stats = network.init(key, views)
         return params, VICRegState(stats)
 
     def loss(
         params: Tree, state: VICRegState, batch: Batch, *, key: PRNGKeyArray, step: Int[Array, ""]
     ) -> tuple[Scalar, tuple[VICRegState, Metrics]]:
         augment_key, network_key = jax.random.split(key)
-        views = merge_views(views_of(augment_key, batch))
+        views = views_of(augment_key, batch)
         z, stats = network.apply(Variables(params, state.stats), views, train=True, key=network_key)
-        terms = losses.vicreg_terms(*split_views(z, 2).swapaxes(0, 1))
+        terms = losses.vicreg_terms(z[:, 0], z[:, 1])
+        z = merge_views(z)
         metrics = {f"loss/{name}": term for name, term in terms._asdict().items()}
         metrics |= {"collapse/std": spread(z), "collapse/dimensions": dimensions(z)}
         value = (

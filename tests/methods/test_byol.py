@@ -5,7 +5,7 @@ import numpy as np
 from jssl import methods, ops
 from tests.methods import vectors
 from tests.methods.test_moco import perturbed
-from tests.methods.vectors import begin, evaluate, forward, unit
+from tests.methods.vectors import begin, evaluate, forward_views, unit
 
 
 def byol(**options):
@@ -24,11 +24,10 @@ def test_loss_by_hand():
     params, state = begin(method)
     state = perturbed(state)
     (value, (after, metrics)), _ = evaluate(method, params, state)
-    views = vectors.views_of(jax.random.split(jax.random.key(1), 3)[0]).reshape(24, 7)
-    p = unit(forward(params, state.stats, views, "encoder", "projector", "predictor")).reshape(12, 2, 5)
-    z = unit(forward(state.target.params, state.target.stats, views, "encoder", "projector"))
-    np.testing.assert_allclose(metrics["collapse/std"], np.sqrt(5) * z.std(axis=0).mean(), rtol=1e-4)
-    z = z.reshape(12, 2, 5)
+    views = vectors.views_of(jax.random.split(jax.random.key(1), 3)[0])
+    p = unit(forward_views(params, state.stats, views, "encoder", "projector", "predictor"))
+    z = unit(forward_views(state.target.params, state.target.stats, views, "encoder", "projector"))
+    np.testing.assert_allclose(metrics["collapse/std"], np.sqrt(5) * z.std(axis=(0, 1)).mean(), rtol=1e-4)
     expected = sum(np.mean(np.sum((p[:, i] - z[:, 1 - i]) ** 2, axis=1)) for i in (0, 1))
     np.testing.assert_allclose(value, expected, rtol=1e-4)
     jax.tree.map(np.testing.assert_array_equal, after.target.params, state.target.params)

@@ -5,7 +5,7 @@ import pytest
 
 from jssl import methods, ops
 from tests.methods import vectors
-from tests.methods.vectors import begin, evaluate, forward, softmax_loss, unit
+from tests.methods.vectors import begin, evaluate, forward, forward_views, softmax_loss, unit
 
 
 def moco(**options):
@@ -54,8 +54,8 @@ def test_symmetric_v2_has_a_queue_for_each_view():
     method = moco(symmetric=True)
     params, state = begin(method)
     (value, (after, _)), _ = evaluate(method, params, state)
-    views = jnp.stack(seen(), axis=1).reshape(24, 7)
-    z = unit(forward(params, state.stats, views, "encoder", "projector")).reshape(12, 2, 5)
+    views = jnp.stack(seen(), axis=1)
+    z = unit(forward_views(params, state.stats, views, "encoder", "projector"))
     each = []
     for own, other in ((0, 1), (1, 0)):
         negatives = z[:, own] @ np.asarray(state.queue.rows[:, own], np.float64).T
@@ -71,10 +71,9 @@ def test_v3_by_hand():
     params, state = begin(method)
     state = perturbed(state)
     (value, (after, metrics)), _ = evaluate(method, params, state)
-    views = jnp.stack(seen(), axis=1).reshape(24, 7)
-    q = unit(forward(params, state.stats, views, "encoder", "projector", "predictor"))
-    k = unit(forward(state.target.params, state.target.stats, views, "encoder", "projector"))
-    q, k = q.reshape(12, 2, 5), k.reshape(12, 2, 5)
+    views = jnp.stack(seen(), axis=1)
+    q = unit(forward_views(params, state.stats, views, "encoder", "projector", "predictor"))
+    k = unit(forward_views(state.target.params, state.target.stats, views, "encoder", "projector"))
     both = [softmax_loss(q[:, i] @ k[:, 1 - i].T / 0.4, np.arange(12)) for i in (0, 1)]
     np.testing.assert_allclose(value, 2 * 0.4 * sum(both), rtol=1e-4)
     np.testing.assert_allclose(metrics["contrastive/chance"], np.mean(both) / np.log(12), rtol=1e-4)

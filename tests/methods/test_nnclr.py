@@ -4,7 +4,7 @@ import pytest
 
 from jssl import methods
 from tests.methods import vectors
-from tests.methods.vectors import begin, evaluate, forward, softmax_loss, unit
+from tests.methods.vectors import begin, evaluate, forward_views, softmax_loss, unit
 
 
 def nnclr(**options):
@@ -23,9 +23,9 @@ def test_loss_by_hand():
     method = nnclr(temperature=0.3)
     params, state = begin(method)
     (value, (after, metrics)), _ = evaluate(method, params, state)
-    views = vectors.views_of(jax.random.split(jax.random.key(1))[0]).reshape(24, 7)
-    z = unit(forward(params, state.stats, views, "encoder", "projector")).reshape(12, 2, 5)
-    p = unit(forward(params, state.stats, views, "encoder", "projector", "predictor")).reshape(12, 2, 5)
+    views = vectors.views_of(jax.random.split(jax.random.key(1))[0])
+    z = unit(forward_views(params, state.stats, views, "encoder", "projector"))
+    p = unit(forward_views(params, state.stats, views, "encoder", "projector", "predictor"))
     rows = np.asarray(state.queue.rows, np.float64)
     both = []
     for own, other in ((0, 1), (1, 0)):

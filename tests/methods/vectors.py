@@ -38,6 +38,11 @@ def forward(params, stats, rows, *names):
     return np.asarray(rows, np.float64)
 
 
+def forward_views(params, stats, views, *names):
+    """The same for views [batch, views, dim], each of them alone."""
+    return np.stack([forward(params, stats, views[:, i], *names) for i in range(views.shape[1])], axis=1)
+
+
 def unit(z):
     return z / np.linalg.norm(z, axis=-1, keepdims=True)
 
