@@ -6,6 +6,7 @@ import pytest
 from jssl import ops
 from jssl.core import Variables
 from jssl.methods import parts, warnings
+from tests.methods import vectors
 
 
 def online():
@@ -52,3 +53,14 @@ def test_at_chance():
     (sentence,) = warnings.at_chance({"contrastive/chance": 1.0}, "wait")
     assert "1.00 times log K" in sentence
     assert sentence.endswith("so wait.")
+
+
+def test_each_view_passes_alone_and_the_statistics_one_after_the_other():
+    views = vectors.views_of(jax.random.key(1))
+    network = parts.each_view(vectors.ENCODER)
+    params, stats = network.init(jax.random.key(0), views)
+    features, after = network.apply(Variables(params, stats), views, train=True)
+    for index in range(2):
+        alone, stats = vectors.ENCODER.apply(Variables(params, stats), views[:, index], train=True)
+        np.testing.assert_array_equal(features[:, index], alone)
+    jax.tree.map(np.testing.assert_array_equal, after, stats)
