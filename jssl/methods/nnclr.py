@@ -94,7 +94,7 @@ def nnclr(
         augment_key, network_key = jax.random.split(key)
         views = views_of(augment_key, batch)
         z, p, stats = project_and_predict(
-            network, each_view(predictor), Variables(params, state.stats), views, key=network_key
+            network, predictor, Variables(params, state.stats), views, key=network_key
         )
         (z_a, z_b), (p_a, p_b) = z.swapaxes(0, 1), p.swapaxes(0, 1)
         a_to_b, b_to_a = (

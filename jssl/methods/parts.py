@@ -145,12 +145,12 @@ def project_and_predict(
 ) -> tuple[Float[Array, "batch views dim"], Float[Array, "batch views dim"], Tree]:
     """The projections by a chain, the predictions from them, and the new statistics of all parts by name.
 
-    Both take `each_view`.
+    The chain takes `each_view`, and so does the predictor here.
     """
     network_key, predictor_key = jax.random.split(key)
     z, stats = network.apply(variables, views, train=True, key=network_key)
     own = Variables(variables.params["predictor"], variables.stats["predictor"])
-    p, predictor_stats = predictor.apply(own, z, train=True, key=predictor_key)
+    p, predictor_stats = each_view(predictor).apply(own, z, train=True, key=predictor_key)
     return z, p, {**stats, "predictor": predictor_stats}
 
 

@@ -78,7 +78,7 @@ def simsiam(
         augment_key, network_key = jax.random.split(key)
         views = views_of(augment_key, batch)
         z, p, stats = project_and_predict(
-            network, each_view(predictor), Variables(params, state.stats), views, key=network_key
+            network, predictor, Variables(params, state.stats), views, key=network_key
         )
         z = jax.lax.stop_gradient(z)
         value = (losses.negative_cosine(p[:, 0], z[:, 1]) + losses.negative_cosine(p[:, 1], z[:, 0])) / 2
