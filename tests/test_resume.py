@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import time
@@ -29,17 +30,26 @@ def assert_same_run(a, b, method):
     assert [row["step"] for row in runs.metrics(a) if "loss" in row] == list(range(1, STEPS + 1))
 
 
+def steps_logged(folder):
+    """The steps of the whole rows; a row that is being written may be seen by half."""
+    path = folder / "metrics.jsonl"
+    text = path.read_text() if path.exists() else ""
+    return [int(step) for step in re.findall(r'^\{"step": (\d+).*\}\n', text, re.MULTILINE)]
+
+
 def stop_after(method, folder, step, signum):
     """Send a signal once `step` has been logged; returns what was printed and the exit status."""
     process = runs.start(method, folder, "--steps", str(STEPS))
-    path = folder / "metrics.jsonl"
-    deadline = time.monotonic() + 240
-    while process.poll() is None and time.monotonic() < deadline:
-        if path.exists() and any(row["step"] >= step for row in runs.metrics(folder)[:]):
-            process.send_signal(signum)
-            break
-        time.sleep(0.005)
-    printed, _ = process.communicate(timeout=240)
+    try:
+        deadline = time.monotonic() + 240
+        while process.poll() is None and time.monotonic() < deadline:
+            if any(logged >= step for logged in steps_logged(folder)):
+                process.send_signal(signum)
+                break
+            time.sleep(0.005)
+        printed, _ = process.communicate(timeout=240)
+    finally:
+        process.kill()
     return printed, process.returncode
 
 
