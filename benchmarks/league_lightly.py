@@ -41,7 +41,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-BATCH, RATE = 256, 3e-3
+BATCH = 256
 WIDTH, FEATURES = 32, 128
 PATCH = 8
 NORMALIZE = {"mean": [0.4914, 0.4822, 0.4465], "std": [0.2470, 0.2435, 0.2616]}
@@ -60,7 +60,8 @@ class Twin(NamedTuple):
     transform: makes what takes one image to its views.
     update: `(step)`, after the optimizer.
     before: `(step)`, before the loss.
-    decay: of the kernels, by AdamW.
+    rate: the highest learning rate of AdamW.
+    fast: a part of `trained` that learns ten times as fast.
     """
 
     encode: Callable[[Tensor], Tensor]
@@ -69,7 +70,8 @@ class Twin(NamedTuple):
     transform: Callable[[], Callable[[Image.Image], list[Tensor]]]
     update: Callable[[int], None] = lambda step: None
     before: Callable[[int], None] = lambda step: None
-    decay: float = 1e-4
+    rate: float = 3e-3
+    fast: nn.Module = nn.Identity()
 
 
 EPOCH = 10_000 // BATCH
@@ -165,9 +167,10 @@ def byol(steps: int) -> Twin:
         return (criterion(a, target_b) + criterion(b, target_a)) / 2
 
     def update(step: int) -> None:
-        utils.update_momentum(online, target, cosine_schedule(step, steps, 0.98, 1.0))
+        utils.update_momentum(online, target, cosine_schedule(step, steps, 0.996, 1.0))
 
-    return Twin(encoder, nn.ModuleList([online, predictor]), loss, byol_views, update, decay=1.0)
+    trained = nn.ModuleList([online, predictor])
+    return Twin(encoder, trained, loss, byol_views, update, rate=1e-3, fast=predictor)
 
 
 def swav(steps: int) -> Twin:
@@ -303,17 +306,22 @@ def main() -> None:
 
 def train(twin: Twin, loader: DataLoader, steps: int) -> float:
     """Images a second, from the tenth step on."""
-    kernels = [p for p in twin.trained.parameters() if p.requires_grad and p.ndim > 1]
-    others = [p for p in twin.trained.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": kernels, "weight_decay": twin.decay}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=RATE)
+    fast = set(twin.fast.parameters())
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for p in twin.trained.parameters():
+        if p.requires_grad:
+            peak, decay = 10 * twin.rate if p in fast else twin.rate, 1e-4 if p.ndim > 1 else 0.0
+            groups.setdefault((peak, decay), []).append(p)
+    optimizer = torch.optim.AdamW(
+        [{"params": ps, "peak": peak, "weight_decay": decay} for (peak, decay), ps in groups.items()]
+    )
     step, started = 0, time.perf_counter()
     while step < steps:
         for views in loader:
             if step == START:
                 started = time.perf_counter()
             for group in optimizer.param_groups:
-                group["lr"] = rate(step, steps)
+                group["lr"] = group["peak"] * share(step, steps)
             twin.before(step)
             moved = [view.to(DEVICE, non_blocking=True, memory_format=torch.channels_last) for view in views]
             loss = twin.loss(moved, step)
@@ -330,12 +338,12 @@ def train(twin: Twin, loader: DataLoader, steps: int) -> float:
     return (steps - START) * BATCH / (time.perf_counter() - started)
 
 
-def rate(step: int, steps: int) -> float:
-    """Up for a twentieth of the steps, then along a cosine to 0, as in optax."""
+def share(step: int, steps: int) -> float:
+    """Of the highest rate: up for a twentieth of the steps, then along a cosine to 0, as in optax."""
     warmup = steps // 20
     if step < warmup:
-        return RATE * step / warmup
-    return RATE * (1 + np.cos(np.pi * (step - warmup) / (steps - warmup))) / 2
+        return step / warmup
+    return (1 + np.cos(np.pi * (step - warmup) / (steps - warmup))) / 2
 
 
 @torch.no_grad()

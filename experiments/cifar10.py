@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import optax
 
 from jssl import data, evals, nn, ops, pretext, train
-from jssl.core import Encoder, Method, Schedule, Tokenizer, Transform
+from jssl.core import Encoder, Method, Schedule, Tokenizer, Transform, Tree
 from jssl.evals import Eval
 from jssl.experiment import Experiment
 from jssl.pretext import image
@@ -145,16 +145,22 @@ class Setting(NamedTuple):
         learning_rate: float,
         *,
         small_rate: float = RATE,
-        small_decay: float = 1e-4,
+        small_predictor: float = 1.0,
     ) -> optax.GradientTransformation:
         """The published optimizer by its learning rate's schedule (for a batch of 256), or AdamW if small.
 
-        The rate rises for ten epochs (a twentieth of the steps if small) and falls to 0 along a cosine.
+        The rate rises for ten epochs (a twentieth of the steps if small) and falls to 0 along a cosine; if
+        small, that of the "predictor" is so many times as high.
         """
         rate = small_rate if self.small else learning_rate * self.batch_size / 256
         warmup = self.steps // 20 if self.small else min(10 * self.epoch, self.steps // 10)
         schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warmup, self.steps)
-        return adamw(small_decay)(schedule) if self.small else make(schedule)
+        if not self.small:
+            return make(schedule)
+        adam = adamw(1e-4)
+        if small_predictor == 1:
+            return adam(schedule)
+        return predictor_apart(adam(lambda step: small_predictor * schedule(step)), adam(schedule))
 
     def experiment(
         self,
@@ -236,6 +242,17 @@ def adamw(weight_decay: float | optax.Schedule, *, b2: float = 0.999, clip: floa
         return optax.chain(optax.clip_by_global_norm(clip), adam) if clip else adam
 
     return make
+
+
+def predictor_apart(
+    predictor: optax.GradientTransformation, others: optax.GradientTransformation
+) -> optax.GradientTransformation:
+    """The parameters "predictor" by an optimizer of their own."""
+
+    def parts(params: Tree) -> dict[str, str]:
+        return {name: "predictor" if name == "predictor" else "others" for name in params}
+
+    return optax.partition({"predictor": predictor, "others": others}, parts)
 
 
 def normalized(encoder: Encoder) -> Encoder:

@@ -4,8 +4,8 @@
     python -m experiments.simsiam_cifar10 --preset small    # minutes on two cores
     python -m experiments.pod simsiam_cifar10 --batch-size 2048    # on each host of a pod
 
-The predictor's learning rate stays constant, as in the paper. In the small preset's few steps a strong weight
-decay keeps more of the projections' dimensions, as Tian et al., 2021, arXiv 2102.06810, explain.
+The predictor's learning rate stays constant, as in the paper. In the small preset it is ten times that of
+the other parts: a predictor that lags behind them lets the projections shrink to few dimensions.
 
 Published: linear 90.51 % (solo-learn's table, online classifier); not reproduced here, for want of an
 accelerator. The small preset is measured in `benchmarks/league.py`.
@@ -17,7 +17,6 @@ import optax
 
 from experiments import cifar10
 from jssl import experiment, methods, nn
-from jssl.core import Tree
 from jssl.experiment import Experiment
 
 
@@ -52,14 +51,12 @@ def simsiam_cifar10(
         augment=cifar.views(),
     )
     sgd, constant = cifar10.sgd(weight_decay), optax.constant_schedule(learning_rate * batch_size / 256)
-
-    def parts(params: Tree) -> dict[str, str]:
-        return {name: "predictor" if name == "predictor" else "others" for name in params}
-
-    def sgd_of_parts(rate: optax.Schedule) -> optax.GradientTransformation:
-        return optax.partition({"others": sgd(rate), "predictor": sgd(constant)}, parts)
-
-    optimizer = cifar.optimizer(sgd_of_parts, learning_rate, small_rate=1e-3, small_decay=1.0)
+    optimizer = cifar.optimizer(
+        lambda rate: cifar10.predictor_apart(sgd(constant), sgd(rate)),
+        learning_rate,
+        small_rate=1e-3,
+        small_predictor=10.0,
+    )
     return cifar.experiment("simsiam_cifar10", method, optimizer, seed=seed)
 
 

@@ -108,5 +108,6 @@ def diagnose(metrics: Mapping[str, float]) -> list[str]:
         "in `projector` and `predictor`",
     ) or warnings.few_dimensions(
         metrics,
-        "try a wider `projector`, a lower learning rate for all but `predictor`, or a stronger `augment`",
+        "try a learning rate for `predictor` ten times that of the other parts, a wider `projector`, or a "
+        "stronger `augment`",
     )

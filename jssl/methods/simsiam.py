@@ -104,5 +104,7 @@ def diagnose(metrics: Mapping[str, float]) -> list[str]:
         "try a lower learning rate, a constant one for `predictor`, batch norm after the last layer of "
         "`projector` (final_norm=True), or a hidden layer of `predictor` a quarter as wide as its output",
     ) or warnings.few_dimensions(
-        metrics, "try a lower learning rate, a wider `encoder`, or a stronger `augment`"
+        metrics,
+        "try a learning rate for `predictor` ten times that of the other parts, a wider `encoder`, or a "
+        "stronger `augment`",
     )
