@@ -91,8 +91,8 @@ def still_targets(metrics: Mapping[str, float], advice: str, *, below: float = 0
 def few_dimensions(metrics: Mapping[str, float], advice: str, *, below: float = 0.01) -> list[str]:
     """A sentence if "collapse/dimensions" says that the embeddings lie in a few dimensions.
 
-    Trials of BYOL and SimSiam on CIFAR-10 that ended below 0.006 were hardly better than their encoder
-    untrained; the best ended above 0.013.
+    Trials of BYOL and SimSiam in the small preset on CIFAR-10 that ended below 0.006 had kNN of 28 to 32 %,
+    those above 0.007 of 32 to 36 %, their encoder untrained 25 to 29 %.
 
     Args:
         metrics: the last ones; without "collapse/dimensions" nothing is said.
