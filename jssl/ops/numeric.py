@@ -15,13 +15,14 @@ def l2_normalize(
 ) -> Float[Array, "*shape"]:
     """Scale vectors to unit length: `x / ||x||`, computed in float32 and returned in the dtype of `x`.
 
-    A vector no longer than `epsilon` becomes 0 and has gradient 0, where the plain form has NaN.
+    A vector no longer than `epsilon` becomes 0 and has gradient 0, where the plain form has NaN. One
+    that holds NaN stays NaN, so that a diverged run is seen in its loss.
     """
     wide = at_least_float32(x)
     squared = jnp.sum(wide**2, axis=axis, keepdims=True)
-    long_enough = squared > epsilon**2
-    length = jnp.sqrt(jnp.where(long_enough, squared, 1.0))
-    return jnp.where(long_enough, wide / length, 0.0).astype(x.dtype)
+    too_short = squared <= epsilon**2
+    length = jnp.sqrt(jnp.where(too_short, 1.0, squared))
+    return jnp.where(too_short, 0.0, wide / length).astype(x.dtype)
 
 
 def cosine_similarity(a: Float[Array, "n dim"], b: Float[Array, "m dim"]) -> Float[Array, "n m"]:

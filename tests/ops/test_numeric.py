@@ -35,6 +35,11 @@ def test_l2_normalize_has_value_and_gradient_0_at_0():
     assert (gradient[0] != 0).all()
 
 
+def test_l2_normalize_hides_no_nan():
+    x = jnp.array([[1.0, jnp.nan], [3.0, 4.0]])
+    np.testing.assert_allclose(ops.l2_normalize(x), [[jnp.nan, jnp.nan], [0.6, 0.8]], rtol=1e-6)
+
+
 def test_l2_normalize_keeps_bfloat16_but_computes_in_float32():
     x = normal(4, 64).astype(jnp.bfloat16)
     y = ops.l2_normalize(x)
