@@ -1,8 +1,12 @@
-"""Contrastive losses: an embedding finds its partner among all the others."""
+"""Contrastive losses: an embedding finds its partner among all the others.
+
+The similarities of the whole batch are visited in tiles and never held (see `jssl.ops.candidates`), so that
+memory grows with the batch, not with its square.
+"""
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Scalar
+from jaxtyping import Array, Float, Scalar
 
 from jssl import ops
 from jssl.losses.checks import check_temperature, check_views
@@ -38,9 +42,11 @@ def info_nce(
 
     Reference: van den Oord et al. 2018, arXiv:1807.03748, equation 4.
     """
-    logits = _similarities(z_a, z_b, axis_name, temperature)
-    partners = ops.global_rows(z_a.shape[0], axis_name)
-    return ops.mean(ops.cross_entropy(logits, partners), axis_name=axis_name)
+    check_temperature(temperature)
+    a, b = _unit_views(z_a, z_b)
+    a = a / temperature
+    among_all = ops.log_sum_exp(a, b, axis_name=axis_name)
+    return ops.mean(among_all - jnp.sum(a * b, axis=1), axis_name=axis_name)
 
 
 def nt_xent(
@@ -72,8 +78,8 @@ def nt_xent(
 
     Reference: Chen et al. 2020, arXiv:2002.05709, equation 1.
     """
-    logits, partners = _among_all_others(z_a, z_b, axis_name, temperature)
-    return ops.mean(ops.cross_entropy(logits, partners), axis_name=axis_name)
+    positives, among_others = _among_others(z_a, z_b, 1, axis_name, temperature)
+    return ops.mean(among_others - positives, axis_name=axis_name)
 
 
 def dcl(
@@ -111,12 +117,9 @@ def dcl(
 
     Reference: Yeh et al. 2021, arXiv:2110.06848, section 3.
     """
-    logits, partners = _among_all_others(z_a, z_b, axis_name, temperature)
-    is_partner = partners[:, None] == jnp.arange(logits.shape[1])[None, :]
-    positives = jnp.sum(jnp.where(is_partner, logits, 0.0), axis=1)
-    negatives = jax.nn.logsumexp(jnp.where(is_partner, -jnp.inf, logits), axis=1)
+    positives, among_negatives = _among_others(z_a, z_b, 2, axis_name, temperature)
     weights = 1.0 if sigma is None else _far_apart(positives * temperature, sigma, axis_name)
-    return ops.mean(negatives - weights * positives, axis_name=axis_name)
+    return ops.mean(among_negatives - weights * positives, axis_name=axis_name)
 
 
 def contrastive_accuracy(
@@ -126,33 +129,33 @@ def contrastive_accuracy(
 
     Args and Raises: as for `info_nce`.
     """
-    nearest = jnp.argmax(_similarities(z_a, z_b, axis_name), axis=1)
-    correct = nearest == ops.global_rows(z_a.shape[0], axis_name)
+    nearest = ops.nearest(*_unit_views(z_a, z_b), axis_name=axis_name)
+    correct = nearest == ops.global_rows(len(nearest), axis_name)
     return ops.mean(correct.astype(jnp.float32), axis_name=axis_name)
 
 
-def _similarities(
-    z_a: Array, z_b: Array, axis_name: str | None, temperature: float | Array = 1.0
-) -> Float[Array, "batch global_batch"]:
-    """Cosines over temperature between this device's rows of `z_a` and all devices' rows of `z_b`."""
+def _unit_views(z_a: Array, z_b: Array) -> tuple[Float[Array, "batch dim"], Float[Array, "batch dim"]]:
     check_views(z_a, z_b)
+    return ops.l2_normalize(ops.at_least_float32(z_a)), ops.l2_normalize(ops.at_least_float32(z_b))
+
+
+def _among_others(
+    z_a: Array, z_b: Array, group: int, axis_name: str | None, temperature: float | Array
+) -> tuple[Float[Array, " rows"], Float[Array, " rows"]]:
+    """Of each of the 2N embeddings: the logit of its partner, and the log of the sum over the others.
+
+    Args:
+        group: embeddings that are not counted: 1, only itself; 2, its partner too.
+    """
     check_temperature(temperature)
-    return ops.cosine_similarity(z_a, ops.gather(z_b, axis_name)) / temperature
-
-
-def _among_all_others(
-    z_a: Array, z_b: Array, axis_name: str | None, temperature: float | Array
-) -> tuple[Float[Array, "rows global_rows"], Int[Array, " rows"]]:
-    """Logits of this device's embeddings against those of all, -inf for themselves; and their partners."""
-    check_views(z_a, z_b)
-    # Interleaved, not concatenated: the batch keeps its sharding. The partner of row i is row i ^ 1.
-    z = jnp.stack([z_a, z_b], axis=1).reshape(-1, z_a.shape[1])
-    logits = _similarities(z, z, axis_name, temperature)
-    if logits.shape[1] == 2:
+    a, b = (z / jnp.sqrt(temperature) for z in _unit_views(z_a, z_b))
+    # Interleaved, not concatenated: the batch keeps its sharding.
+    z = jnp.stack([a, b], axis=1).reshape(-1, a.shape[1])
+    rows = ops.global_rows(len(z), axis_name)
+    if len(z) * (1 if axis_name is None else jax.lax.axis_size(axis_name)) == 2:
         raise ValueError("expected at least 2 examples, got a global batch of 1: it has no negatives")
-    own = ops.global_rows(z.shape[0], axis_name)
-    itself = own[:, None] == jnp.arange(logits.shape[1])[None, :]
-    return jnp.where(itself, -jnp.inf, logits), own ^ 1
+    positives = jnp.repeat(jnp.sum(a * b, axis=1), 2)
+    return positives, ops.log_sum_exp_of_others(z, rows // group, axis_name=axis_name)
 
 
 def _far_apart(cosines: Array, sigma: float, axis_name: str | None) -> Float[Array, " rows"]:

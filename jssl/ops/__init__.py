@@ -1,6 +1,7 @@
 """What stands in three places or more: normalisation, averages, queues, codes, the global batch."""
 
 from jssl.ops.agreement import normalized_mutual_information
+from jssl.ops.candidates import log_sum_exp, log_sum_exp_of_others, nearest
 from jssl.ops.devices import gather, global_rows, masked_mean, mean
 from jssl.ops.ema import ema
 from jssl.ops.kmeans import (
@@ -14,7 +15,7 @@ from jssl.ops.kmeans import (
 from jssl.ops.kmeans_start import nearest_centroids
 from jssl.ops.numeric import at_least_float32, cosine_similarity, cross_entropy, cubic_kernel, l2_normalize
 from jssl.ops.queue import Queue, queue_init, queue_push, queue_valid
-from jssl.ops.schedules import at_step, cosine, linear
+from jssl.ops.schedules import at_step, cosine, linear, warmup_cosine
 from jssl.ops.sinkhorn import sinkhorn
 from jssl.ops.whitening import pca_whiten
 
@@ -34,10 +35,13 @@ __all__ = [
     "kmeans",
     "l2_normalize",
     "linear",
+    "log_sum_exp",
+    "log_sum_exp_of_others",
     "masked_mean",
     "mean",
     "minibatch_kmeans_start",
     "minibatch_kmeans_update",
+    "nearest",
     "nearest_centroids",
     "normalized_mutual_information",
     "pca_whiten",
@@ -46,4 +50,5 @@ __all__ = [
     "queue_valid",
     "sinkhorn",
     "split_empty",
+    "warmup_cosine",
 ]

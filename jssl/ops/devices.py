@@ -17,13 +17,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Scalar, Shaped
 
+Axes = str | tuple[str, ...] | None
+"""The name of an axis, or of several that count as one."""
 
-def gather(x: Shaped[Array, "batch *rest"], axis_name: str | None) -> Shaped[Array, "global_batch *rest"]:
+
+def gather(x: Shaped[Array, "batch *rest"], axis_name: Axes) -> Shaped[Array, "global_batch *rest"]:
     """The rows of all devices in the order of the global batch; gradients flow back to their owners."""
     return x if axis_name is None else jax.lax.all_gather(x, axis_name, tiled=True)
 
 
-def global_rows(num: int, axis_name: str | None) -> Int[Array, " num"]:
+def global_rows(num: int, axis_name: Axes) -> Int[Array, " num"]:
     """Where this device's `num` rows stand in the result of `gather`."""
     first = 0 if axis_name is None else num * jax.lax.axis_index(axis_name)
     return first + jnp.arange(num)

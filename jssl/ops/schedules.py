@@ -1,11 +1,14 @@
 """Numbers that change with the step: decays of averaged targets, temperatures, weights."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jssl.core import Schedule
+
+Number: TypeAlias = float | Float[Array, ""]
+"""Also one that is traced."""
 
 
 def at_step(value: float | Schedule, step: int | Int[Array, ""]) -> Any:
@@ -13,7 +16,7 @@ def at_step(value: float | Schedule, step: int | Int[Array, ""]) -> Any:
     return value(step) if callable(value) else value
 
 
-def linear(start: float, end: float, steps: int) -> Schedule:
+def linear(start: Number, end: Number, steps: int) -> Schedule:
     """From `start` at step 0 in a straight line to `end` at step `steps`, and `end` from then on."""
     _check(steps)
 
@@ -23,7 +26,7 @@ def linear(start: float, end: float, steps: int) -> Schedule:
     return schedule
 
 
-def cosine(start: float, end: float, steps: int) -> Schedule:
+def cosine(start: Number, end: Number, steps: int) -> Schedule:
     """From `start` at step 0 along half a cosine to `end` at step `steps`, and `end` from then on.
 
     `end + (start - end) * (1 + cos(pi * step / steps)) / 2`: the decay of BYOL's target is
@@ -33,6 +36,22 @@ def cosine(start: float, end: float, steps: int) -> Schedule:
 
     def schedule(step: int | Int[Array, ""]) -> Float[Array, ""]:
         return end + (start - end) * (1 + jnp.cos(jnp.pi * _progress(step, steps))) / 2
+
+    return schedule
+
+
+def warmup_cosine(
+    peak: Number, *, warmup: int, steps: int, start: Number = 0.0, end: Number = 0.0
+) -> Schedule:
+    """From `start` straight to `peak` at step `warmup`, then along half a cosine to `end` at step `steps`.
+
+    The learning rate of most recipes. As `optax.warmup_cosine_decay_schedule`, but its numbers may be traced,
+    so that runs with several peaks can be one program.
+    """
+    rising, falling = linear(start, peak, max(1, warmup)), cosine(peak, end, max(1, steps - warmup))
+
+    def schedule(step: int | Int[Array, ""]) -> Float[Array, ""]:
+        return jnp.where(jnp.asarray(step) < warmup, rising(step), falling(jnp.asarray(step) - warmup))
 
     return schedule
 

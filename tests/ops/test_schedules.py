@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 from jssl import ops
@@ -17,6 +18,19 @@ def test_cosine_is_the_formula_of_byol():
     for step in (0, 30, 50, 100, 150):
         expected = 1 - (1 - 0.996) * (np.cos(np.pi * min(step, 100) / 100) + 1) / 2
         np.testing.assert_allclose(schedule(step), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("warmup", [0, 1, 7])
+def test_warm_up_and_cosine_are_those_of_optax(warmup):
+    expected = optax.warmup_cosine_decay_schedule(1e-4, 0.3, warmup, 20, 1e-3)
+    found = ops.warmup_cosine(0.3, warmup=warmup, steps=20, start=1e-4, end=1e-3)
+    for step in (0, 1, 3, 6, 7, 8, 19, 20, 50):
+        np.testing.assert_allclose(found(step), expected(step), rtol=1e-5, atol=1e-7)
+
+
+def test_a_peak_may_be_traced():
+    slopes = jax.vmap(lambda peak: ops.warmup_cosine(peak, warmup=2, steps=8)(1))(np.array([1.0, 3.0]))
+    np.testing.assert_allclose(slopes, [0.5, 1.5])
 
 
 def test_a_number_is_its_own_schedule():
