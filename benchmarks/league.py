@@ -149,16 +149,14 @@ def export_images(arguments: argparse.Namespace) -> Path:
 
 def peer_figures(features: Path, images: Path, seed: int) -> dict[str, Any]:
     """Features of another library by the evaluations, and the key for them, of the runs of jssl."""
-    import jax
-
     from experiments import cifar10
     from jssl import evaluation
     from jssl.evals import Split, diagnose
+    from jssl.spec import keys_of
 
     found, labels = np.load(features), np.load(images)
     train, test = (Split(None, found[part], labels[f"{part}_labels"]) for part in ("train", "test"))
-    key = jax.random.split(jax.random.key(seed))[1]
-    row = evaluation.measure(cifar10.evaluations(small=True, every=1), key, train, test)
+    row = evaluation.measure(cifar10.evaluations(small=True, every=1), keys_of(seed).evaluation, train, test)
     return {
         "accuracy": {name: {"trained": row[measure]} for name, measure in COLUMNS.items()},
         "rankme": row["collapse/rankme"],

@@ -42,7 +42,7 @@ def measure(steps: int, rounds: int):
     from jssl import data, train
 
     experiment = simclr_fashion_mnist()
-    mesh = train.data_mesh(jax.devices()[:1])
+    mesh = train.device_mesh(jax.devices()[:1])
     sharding = train.batch_sharding(mesh)
     make = train.make_step(experiment.method, experiment.optimizer)
     step = jax.jit(make, donate_argnums=0)

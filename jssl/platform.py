@@ -7,11 +7,11 @@ the training step. `python -m jssl.platform` prints them.
 import ctypes
 import os
 import sys
-from importlib import metadata, util
+from importlib import metadata
 from pathlib import Path
 
 import jax
-from jax._src import xla_bridge
+from jax._src import hardware_utils, xla_bridge
 
 FUSION = "xla_cpu_experimental_ynn_fusion_type"
 """Which operations XLA's CPU backend hands to its kernel library."""
@@ -55,7 +55,7 @@ def configure(*, devices: int | None = None) -> tuple[str, ...]:
         return ()
     if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache" / "jssl" / "xla"))
-    if os.environ.get("JAX_PLATFORMS") == "cpu" or not _has_accelerator_plugin():
+    if os.environ.get("JAX_PLATFORMS") == "cpu" or not _has_accelerator():
         keep_memory()
     mine = os.environ.get("XLA_FLAGS", "")
     added: tuple[str, ...] = ()
@@ -85,8 +85,10 @@ def keep_memory() -> bool:
     return all(library.mallopt(name, value) == 1 for name, value in settings)
 
 
-def _has_accelerator_plugin() -> bool:
-    return bool(metadata.entry_points(group="jax_plugins")) or util.find_spec("libtpu") is not None
+def _has_accelerator() -> bool:
+    """Whether JAX may find one; libtpu alone compiles for TPUs that are elsewhere."""
+    tpus, _ = hardware_utils.num_available_tpu_chips_and_device_id()
+    return bool(metadata.entry_points(group="jax_plugins")) or tpus > 0
 
 
 def select_devices(count: int | None = None) -> list[jax.Device]:
@@ -101,8 +103,8 @@ def select_devices(count: int | None = None) -> list[jax.Device]:
     if not 1 <= count <= len(present):
         raise ValueError(
             f"Asked for {count} devices, expected 1 to {len(present)}: JAX sees {len(present)} "
-            f"({present[0].platform}). On a CPU, --devices simulates as many as it names if JAX has not "
-            "started yet."
+            f"({present[0].platform}). On a CPU, --mesh simulates as many as it names if JAX has not started "
+            "yet."
         )
     return present[:count]
 

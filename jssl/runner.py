@@ -1,6 +1,7 @@
 """Runs an experiment: folder, devices, training, evaluation, page. Run it again and it goes on."""
 
 import json
+import math
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jssl import evaluation, platform, report, run_folder
+from jssl import evaluation, hosts, platform, report, run_folder
 from jssl.core import TrainState
 from jssl.locate import find
 from jssl.session import Session
 from jssl.spec import Experiment
-from jssl.train import check_batch_size, data_mesh
+from jssl.train import check_batch_size, device_mesh, parse_mesh
 
 
 class Run(NamedTuple):
@@ -39,7 +40,8 @@ def run(
     experiment: Experiment,
     *,
     run_dir: str | Path | None = None,
-    devices: int | None = None,
+    mesh: str | None = None,
+    profile: bool = False,
     origin: run_folder.Origin | None = None,
 ) -> Run:
     """Train, evaluate and draw the page; go on from the newest checkpoint if the folder holds this run.
@@ -47,7 +49,9 @@ def run(
     Args:
         experiment: what to run.
         run_dir: the run's folder; `runs/NAME` if not given.
-        devices: how many devices to use; all if not given.
+        mesh: the devices to use, as "data=8" or "data=2,fsdp=4": data counts copies of the state, fsdp the
+            devices that share one. All devices with a copy each if not given.
+        profile: record a few steps in `profile/`, for TensorBoard's profiler or Perfetto.
         origin: where the experiment came from, so that its folder alone can bring it back.
 
     Raises:
@@ -55,25 +59,35 @@ def run(
         NonFiniteLoss: the loss became infinite or not a number.
         Interrupted: after SIGTERM or Ctrl-C, once the state is saved.
     """
-    mesh = data_mesh(platform.select_devices(devices))
-    check_batch_size(experiment.batch_size, num_devices=mesh.size, num_processes=jax.process_count())
+    sizes = parse_mesh(mesh) if mesh else None
+    devices = platform.select_devices(math.prod(sizes.values()) if sizes else None)
+    check_batch_size(experiment.batch_size, num_devices=len(devices), num_processes=jax.process_count())
     folder = Path(run_dir or Path("runs") / experiment.name)
     if origin is None:
         numbers = ("steps", "batch_size", "seed")
         origin = run_folder.Origin({name: getattr(experiment, name) for name in numbers})
-    run_folder.open_folder(
-        folder, run_folder.record(experiment.name, origin, mesh.devices.flatten().tolist())
-    )
-    session = Session(experiment, mesh, folder)
-    trained = session.train()
+    _open(folder, run_folder.record(experiment.name, origin, devices))
+    session = Session(experiment, device_mesh(devices, fsdp=sizes["fsdp"] if sizes else 1), folder)
+    trained = session.train(profile=profile)
     embed = evaluation.bind(session.embed, trained.state)
     if not (folder / "results.json").exists():
         session.evaluate(trained)
+    hosts.meet("evaluated")
     results = json.loads((folder / "results.json").read_text())
-    page = report.draw(folder)
-    evaluation.print_results(results)
-    print(f"Run folder: {folder}   page: {page}")
+    if hosts.first():
+        page = report.draw(folder)
+        evaluation.print_results(results)
+        print(f"Run folder: {folder}   page: {page}")
     return Run(folder, experiment, trained.state, embed, results)
+
+
+def _open(folder: Path, config: dict[str, Any]) -> None:
+    """The run's folder, which the first process makes and all others find."""
+    if hosts.first():
+        run_folder.open_folder(folder, config)
+    hosts.meet("folder")
+    if not hosts.first():
+        run_folder.open_folder(folder, config)
 
 
 def load(run_dir: str | Path, experiment: Experiment | None = None) -> Run:
@@ -95,9 +109,9 @@ def load(run_dir: str | Path, experiment: Experiment | None = None) -> Run:
             )
         path, _, name = config["experiment"].rpartition(":")
         experiment = find(path, name)(**config["arguments"])
-    session = Session(experiment, data_mesh(jax.devices()[:1]), folder)
+    session = Session(experiment, device_mesh(jax.devices()[:1]), folder)
     with closing(session.checkpoints(read_only=True)) as checkpoints:
-        restored = checkpoints.restore(session.state_shapes())
+        restored = checkpoints.restore(session.program.state_shapes())
     if restored is None:
         raise ValueError(f"{folder} holds no checkpoint yet: the run has not saved its first.")
     results = folder / "results.json"

@@ -3,30 +3,27 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
 
-from jssl import evaluation, platform, run_folder
+from jssl import evaluation, hosts, run_folder
 from jssl.core import TrainState
 from jssl.data import loader
 from jssl.evals import diagnose
-from jssl.spec import Experiment
+from jssl.program import Program
+from jssl.spec import Experiment, keys_of
 from jssl.train import (
     Checkpoints,
     Feed,
     Hook,
     Logs,
     ProgressReport,
-    Step,
     batch_sharding,
     fit,
-    init_state,
-    make_step,
     replicated,
 )
 
@@ -45,12 +42,12 @@ class Session:
     def __init__(self, experiment: Experiment, mesh: Mesh, folder: Path) -> None:
         self.experiment = experiment
         self.mesh = mesh
+        self.program = Program(experiment, mesh)
         self.folder = folder
         self.embed = evaluation.make_embed(
             experiment.method, spread=batch_sharding(mesh), whole=replicated(mesh)
         )
-        self._train_key, self._eval_key = jax.random.split(jax.random.key(experiment.seed))
-        self._refresh_key = jax.random.fold_in(jax.random.key(experiment.seed), 1)
+        _, self._eval_key, self._refresh_key = keys_of(experiment.seed)
         self._examples: evaluation.Examples | None = None
         self._embedded: tuple[int, Any] | None = None
 
@@ -69,49 +66,6 @@ class Session:
             read_only=read_only,
         )
 
-    def batch_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
-        experiment = self.experiment
-        example = experiment.data.train[0]
-        sharding = batch_sharding(self.mesh)
-        return {
-            name: jax.ShapeDtypeStruct(
-                (experiment.batch_size, *np.shape(x)), np.asarray(x).dtype, sharding=sharding
-            )
-            for name, x in example.items()
-        }
-
-    @cached_property
-    def _init(self) -> Callable[[jax.Array], TrainState]:
-        experiment = self.experiment
-        shapes = self.batch_shapes()
-
-        def init(key: jax.Array) -> TrainState:
-            batch = {name: jax.numpy.zeros(x.shape, x.dtype) for name, x in shapes.items()}
-            return init_state(experiment.method, experiment.optimizer, key, batch)
-
-        return jax.jit(init, out_shardings=replicated(self.mesh))
-
-    def state_shapes(self) -> TrainState:
-        """Shapes and placement of the train state, without computing it."""
-        shapes = jax.eval_shape(self._init, self._train_key)
-        place = replicated(self.mesh)
-        return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), shapes)
-
-    def initial_state(self) -> TrainState:
-        """The state before the first step, the same at every call."""
-        return self._init(jax.random.clone(self._train_key))
-
-    def compile_step(self, state: TrainState) -> Step:
-        """The step, compiled ahead of time: a batch of another shape is an error, never a recompilation."""
-        jitted = jax.jit(
-            make_step(self.experiment.method, self.experiment.optimizer),
-            donate_argnums=0,
-            in_shardings=(replicated(self.mesh), batch_sharding(self.mesh)),
-            out_shardings=replicated(self.mesh),
-        )
-        options = platform.step_options(self.mesh.devices.flat[0].platform, fusion=self.experiment.fusion)
-        return jitted.lower(state, self.batch_shapes()).compile(options)
-
     def feed(self) -> Feed:
         experiment = self.experiment
         batches = loader(
@@ -123,13 +77,17 @@ class Session:
         )
         return Feed(batches, batch_sharding(self.mesh))
 
-    def train(self) -> Trained:
-        """From the newest checkpoint, or from the beginning, to the last step."""
+    def train(self, *, profile: bool = False) -> Trained:
+        """From the newest checkpoint, or from the beginning, to the last step.
+
+        Args:
+            profile: record a few steps in the run's folder.
+        """
         experiment = self.experiment
         started = time.monotonic()
         with closing(self.checkpoints()) as checkpoints:
-            restored = checkpoints.restore(self.state_shapes())
-            state = self.initial_state() if restored is None else restored.state
+            restored = checkpoints.restore(self.program.state_shapes())
+            state = self.program.initial_state() if restored is None else restored.state
             if restored is not None:
                 print(f"Going on from step {restored.step:,} of {experiment.steps:,}.")
             if restored is not None and restored.step >= experiment.steps:
@@ -142,7 +100,7 @@ class Session:
                     state, row = self._refresh(state)
                     logs.write(0, row)
                 state = fit(
-                    self.compile_step(state),
+                    self.program.compile_step(),
                     state,
                     feed,
                     num_steps=experiment.steps,
@@ -150,6 +108,7 @@ class Session:
                     checkpoints=checkpoints,
                     progress=progress,
                     hooks=self.hooks(logs, progress),
+                    trace=self.folder / "profile" if profile else None,
                     log_every=experiment.log_every,
                     save_every=experiment.save_every,
                 )
@@ -160,7 +119,7 @@ class Session:
         experiment = self.experiment
         start = position["step"] if position else 0
         with (
-            Logs(self.folder, position) as logs,
+            Logs(self.folder if hosts.first() else None, position) as logs,
             ProgressReport(
                 num_steps=experiment.steps, start=start, batch_size=experiment.batch_size
             ) as progress,
@@ -186,7 +145,8 @@ class Session:
         params, method_state, metrics = refresh(
             state.params, state.method_state, self.experiment.data.train, key=key
         )
-        params, method_state = jax.device_put((params, method_state), replicated(self.mesh))
+        places = self.program.placement.params, self.program.placement.method_state
+        params, method_state = jax.device_put((params, method_state), places)
         return state._replace(params=params, method_state=method_state), metrics
 
     def _online(
@@ -233,7 +193,7 @@ class Session:
             print("Evaluating ...", flush=True)
             embeds = {
                 evaluation.RAW: evaluation.raw,
-                evaluation.UNTRAINED: evaluation.bind(self.embed, self.initial_state()),
+                evaluation.UNTRAINED: evaluation.bind(self.embed, self.program.initial_state()),
                 evaluation.TRAINED: evaluation.bind(self.embed, state),
             }
             inputs = self.examples().test.first(evaluation.PICTURED)
@@ -246,7 +206,9 @@ class Session:
                 "rows": table.rows,
                 "warnings": warnings + diagnose(table.trained()),
             }
-            evaluation.write_arrays(self.folder, table.train, table.test, inputs, pictures)
+            if hosts.first():
+                evaluation.write_arrays(self.folder, table.train, table.test, inputs, pictures)
         results["classes"] = list(experiment.data.classes)
         results["seconds"] = {"training": trained.seconds, "evaluation": time.monotonic() - started}
-        run_folder.write_json(self.folder / "results.json", results)
+        if hosts.first():
+            run_folder.write_json(self.folder / "results.json", results)

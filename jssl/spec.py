@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import jax
 import optax
 
 from jssl.core import Method
@@ -55,3 +57,17 @@ class Experiment:
         for name in ("steps", "batch_size", "log_every", "save_every", "keep"):
             if getattr(self, name) < 1:
                 raise ValueError(f"An experiment's {name} is at least 1, got {getattr(self, name)}.")
+
+
+class Keys(NamedTuple):
+    """What a run's randomness is folded from: of the state and its steps, the evaluations, the refreshes."""
+
+    train: jax.Array
+    evaluation: jax.Array
+    refresh: jax.Array
+
+
+def keys_of(seed: int) -> Keys:
+    """A run's keys, made from its seed alone."""
+    train, evaluation = jax.random.split(jax.random.key(seed))
+    return Keys(train, evaluation, jax.random.fold_in(jax.random.key(seed), 1))

@@ -37,7 +37,7 @@ def test_help_names_every_option_with_its_meaning(capsys):
     assert caught.value.code == 0
     printed = capsys.readouterr().out
     assert "SimCLR on squares." in printed
-    for option in ("--run-dir", "--devices", "--seed", "--steps", "--data-dir", "--batch-size"):
+    for option in ("--run-dir", "--mesh", "--seed", "--steps", "--data-dir", "--batch-size"):
         assert option in printed
 
 
@@ -52,7 +52,7 @@ def test_a_value_of_the_wrong_type_is_named(capsys):
 
 
 def test_a_batch_that_devices_can_not_share(tmp_path):
-    said = refused(tiny.simclr, "--batch-size", 12, "--devices", 8, "--run-dir", tmp_path / "run")
+    said = refused(tiny.simclr, "--batch-size", 12, "--mesh", "data=8", "--run-dir", tmp_path / "run")
     assert "multiple of 8" in said
     assert "got 12" in said
     assert "Use 8 or 16" in said
@@ -60,25 +60,25 @@ def test_a_batch_that_devices_can_not_share(tmp_path):
 
 def test_more_devices_than_there_are(tmp_path):
     assert "Asked for 9 devices, expected 1 to 8" in refused(
-        tiny.simclr, "--devices", 9, "--run-dir", tmp_path / "run"
+        tiny.simclr, "--mesh", "data=9", "--run-dir", tmp_path / "run"
     )
 
 
 def test_other_arguments_in_the_same_folder(tmp_path):
-    options = ["--steps", 2, "--devices", 1, "--run-dir", tmp_path / "run"]
+    options = ["--steps", 2, "--mesh", "data=1", "--run-dir", tmp_path / "run"]
     experiment.main(tiny.simclr, [str(option) for option in options])
     said = refused(tiny.simclr, *options, "--learning-rate", 0.5)
     assert "learning_rate: 0.001 in the folder, 0.5 now" in said
 
 
 def test_another_experiment_in_the_same_folder(tmp_path):
-    options = ["--steps", 2, "--devices", 1, "--run-dir", tmp_path / "run"]
+    options = ["--steps", 2, "--mesh", "data=1", "--run-dir", tmp_path / "run"]
     experiment.main(tiny.simclr, [str(option) for option in options])
     assert "another experiment: 'tiny_simclr', not 'tiny_mae'" in refused(tiny.mae, *options)
 
 
 def test_checkpoints_of_another_experiment(tmp_path):
-    options = ["--steps", 2, "--devices", 1]
+    options = ["--steps", 2, "--mesh", "data=1"]
     experiment.main(tiny.simclr, [*map(str, options), "--run-dir", str(tmp_path / "a")])
     os.makedirs(tmp_path / "b")
     experiment.main(tiny.mae, [*map(str, options), "--run-dir", str(tmp_path / "b")])
@@ -108,13 +108,13 @@ def test_views_of_different_shapes(tmp_path):
             "uneven", method, seed=seed, steps=steps, batch_size=batch_size, learning_rate=0.1
         )
 
-    said = refused(uneven, "--run-dir", tmp_path / "run", "--devices", 1)
+    said = refused(uneven, "--run-dir", tmp_path / "run", "--mesh", "data=1")
     assert "16" in said
     assert "8" in said
 
 
 def test_a_finished_run_only_shows_its_results_again(tmp_path, capsys):
-    options = ["--steps", "2", "--devices", "1", "--run-dir", str(tmp_path / "run")]
+    options = ["--steps", "2", "--mesh", "data=1", "--run-dir", str(tmp_path / "run")]
     experiment.main(tiny.simclr, options)
     first = capsys.readouterr().out
     before = (tmp_path / "run" / "metrics.jsonl").read_text()

@@ -43,7 +43,7 @@ def test_a_run_on_large_data_measures_the_same_without_raw_pixels(monkeypatch, t
     results = {}
     for limit in (2**32, 0):
         monkeypatch.setattr(evaluation, "LIMIT", limit)
-        jssl.run(tiny.simclr(steps=4), run_dir=tmp_path / str(limit), devices=1)
+        jssl.run(tiny.simclr(steps=4), run_dir=tmp_path / str(limit), mesh="data=1")
         results[limit] = json.loads((tmp_path / str(limit) / "results.json").read_text())
     in_memory, read = results.values()
     assert evaluation.RAW in in_memory["columns"]

@@ -82,7 +82,7 @@ def test_every_option_is_documented(path: Path):
 
 @each_file
 def test_two_steps_make_a_page(path: Path, tmp_path: Path):
-    finished = jssl.run(make(path), run_dir=tmp_path, devices=1)
+    finished = jssl.run(make(path), run_dir=tmp_path, mesh="data=1")
     assert finished.experiment.name == path.stem
     losses = [row["loss"] for row in runs.metrics(tmp_path) if "loss" in row]
     assert len(losses) == 2

@@ -102,8 +102,8 @@ def test_a_run_moves_between_one_device_and_eight(tmp_path, method):
         folder = tmp_path / f"{first}{second}"
         if first != second:
             with pytest.raises(Interrupted, match="after step 8"):
-                run(stopped_at_eight(experiment), run_dir=folder, devices=first)
-        run(experiment, run_dir=folder, devices=second)
+                run(stopped_at_eight(experiment), run_dir=folder, mesh=f"data={first}")
+        run(experiment, run_dir=folder, mesh=f"data={second}")
     expected = runs.arrays(tmp_path / "11", tiny.FACTORIES[method], steps=MOVED)
     for name in ("88", "18", "81"):
         found = runs.arrays(tmp_path / name, tiny.FACTORIES[method], steps=MOVED)

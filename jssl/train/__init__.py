@@ -8,7 +8,15 @@ from jssl.train.lars import lars
 from jssl.train.logs import Logs
 from jssl.train.loop import Hook, NonFiniteLoss, fit
 from jssl.train.progress import ProgressReport
-from jssl.train.sharding import batch_sharding, check_batch_size, data_mesh, put_batch, replicated
+from jssl.train.sharding import (
+    batch_sharding,
+    check_batch_size,
+    device_mesh,
+    parse_mesh,
+    put_batch,
+    replicated,
+    state_sharding,
+)
 from jssl.train.step import Step, init_state, make_step
 
 __all__ = [
@@ -26,12 +34,14 @@ __all__ = [
     "StopRequest",
     "batch_sharding",
     "check_batch_size",
-    "data_mesh",
+    "device_mesh",
     "fit",
     "init_state",
     "kernels",
     "lars",
     "make_step",
+    "parse_mesh",
     "put_batch",
     "replicated",
+    "state_sharding",
 ]

@@ -5,6 +5,9 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+import jax
+from jax.experimental import multihost_utils
+
 
 class Interrupted(Exception):
     """The run was asked to stop, and has saved its state.
@@ -22,19 +25,30 @@ class Interrupted(Exception):
 
 
 class StopRequest:
-    """While entered, the first signal asks the loop to stop after its step; a second Ctrl-C stops at once."""
+    """While entered, the first signal asks the loop to stop after its step; a second Ctrl-C stops at once.
+
+    Of several processes any may get the SIGTERM, as where one host is preempted: JAX tells the others, and
+    all stop after the same step.
+    """
 
     def __init__(self) -> None:
-        self.signum: int | None = None
+        self._signum: int | None = None
+        self._several = jax.process_count() > 1
         self._previous: dict[int, Any] = {}
 
+    def after(self, step: int) -> int | None:
+        """The signal with which to stop after this step, or None; asked once after each step."""
+        if self._several:
+            return signal.SIGTERM if multihost_utils.reached_preemption_sync_point(step) else None
+        return self._signum
+
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        if self.signum is not None and signum == signal.SIGINT:
+        if self._signum is not None and signum == signal.SIGINT:
             raise KeyboardInterrupt
-        self.signum = signum
+        self._signum = signum
 
     def __enter__(self) -> "StopRequest":
-        if threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread() and not self._several:
             for signum in (signal.SIGTERM, signal.SIGINT):
                 self._previous[signum] = signal.signal(signum, self._handle)
         return self

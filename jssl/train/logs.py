@@ -2,9 +2,10 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from tensorboardX import SummaryWriter
 
@@ -16,18 +17,16 @@ class Logs:
     are cut off when the run goes on from it, so that the file reads as if nothing had happened.
 
     Args:
-        folder: the run's folder.
+        folder: the run's folder; None: nothing is written, another process does.
         position: what `position()` gave at the checkpoint; None for a new run.
     """
 
-    def __init__(self, folder: Path, position: dict[str, Any] | None = None) -> None:
-        path = folder / "metrics.jsonl"
+    def __init__(self, folder: Path | None, position: dict[str, Any] | None = None) -> None:
         start = position or {"bytes": 0, "step": 0, "latest": {}}
-        path.touch()
-        os.truncate(path, min(start["bytes"], path.stat().st_size))
-        self._file = path.open("a", encoding="utf-8")
+        self._file = _nowhere() if folder is None else _opened(folder / "metrics.jsonl", start["bytes"])
         purge = start["step"] + 1 if position else None
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=purge)
+        board = "" if folder is None else str(folder / "tensorboard")
+        self._board = SummaryWriter(board, purge_step=purge, write_to_disk=folder is not None)
         self._step: int = start["step"]
         self.latest: dict[str, float] = dict(start["latest"])
 
@@ -54,3 +53,14 @@ class Logs:
     ) -> None:
         self._file.close()
         self._board.close()
+
+
+def _opened(path: Path, size: int) -> IO[str]:
+    """The file for appending, cut to what stood in it."""
+    path.touch()
+    os.truncate(path, min(size, path.stat().st_size))
+    return path.open("a", encoding="utf-8")
+
+
+def _nowhere() -> IO[str]:
+    return tempfile.TemporaryFile("w", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ from jssl.train.feed import Feed
 from jssl.train.interrupt import Interrupted, StopRequest
 from jssl.train.logs import Logs
 from jssl.train.progress import ProgressReport
+from jssl.train.trace import Trace
 
 
 class NonFiniteLoss(Exception):
@@ -38,6 +40,7 @@ def fit(
     checkpoints: Checkpoints,
     progress: ProgressReport,
     hooks: Sequence[Hook] = (),
+    trace: Path | None = None,
     log_every: int = 10,
     save_every: int = 500,
 ) -> TrainState:
@@ -55,6 +58,7 @@ def fit(
         checkpoints: written every `save_every` steps, at the end, and when asked to stop.
         progress: shown to the user.
         hooks: evaluations and refreshes.
+        trace: folder in which a few steps are recorded, see `Trace`.
         log_every: steps between two rows.
         save_every: steps between two checkpoints.
 
@@ -66,8 +70,9 @@ def fit(
         Interrupted: after SIGTERM or Ctrl-C, once the state is saved.
     """
     late = _LateMetrics(logs, progress, checkpoints, log_every)
-    with StopRequest() as stop:
+    with StopRequest() as stop, Trace(trace) as recorded:
         for number in range(int(state.step) + 1, num_steps + 1):
+            recorded.before_step(state)
             state, metrics = step(state, next(feed))
             late.push(number, metrics)
             for hook in hooks:
@@ -76,13 +81,14 @@ def fit(
                     state, row = hook.run(state)
                     if row:
                         logs.write(number, row)
-            if number % save_every == 0 or number == num_steps or stop.signum:
+            signum = stop.after(number)
+            if number % save_every == 0 or number == num_steps or signum:
                 late.flush()
                 extra = {"data": feed.get_state(), "logs": logs.position()}
                 checkpoints.save(number, state, extra, logs.latest)
-            if stop.signum:
+            if signum:
                 checkpoints.wait()
-                raise Interrupted(stop.signum, number)
+                raise Interrupted(signum, number)
     checkpoints.wait()
     return state
 

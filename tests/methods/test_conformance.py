@@ -54,7 +54,7 @@ class Run:
     def differentiate(self, batch, *, devices=1):
         """Loss, new state and metrics, and gradients in parameters and state, once everything takes part."""
         state = self.history[self.row.grown][0]
-        mesh = train.data_mesh(jax.devices()[:devices])
+        mesh = train.device_mesh(jax.devices()[:devices])
         params, method_state = jax.device_put((state.params, state.method_state), train.replicated(mesh))
         batch = jax.device_put(batch, train.batch_sharding(mesh))
         return self._value_and_grad(params, method_state, batch)

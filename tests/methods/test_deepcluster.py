@@ -120,7 +120,7 @@ def test_a_refresh_is_the_same_on_eight_devices():
     rows, method = Rows(), deepcluster(num_clusters=5, pca_dim=3)
     params, state = method.init(jax.random.key(0), rows.batch(np.arange(8)))
     one = method.refresh(params, state, rows, key=jax.random.key(1))
-    placed = jax.device_put((params, state), train.replicated(train.data_mesh()))
+    placed = jax.device_put((params, state), train.replicated(train.device_mesh()))
     eight = method.refresh(*placed, rows, key=jax.random.key(1))
     np.testing.assert_array_equal(one[1].assignments, eight[1].assignments)
     np.testing.assert_array_equal(one[1].weights, eight[1].weights)
@@ -130,7 +130,7 @@ def test_a_refresh_is_the_same_on_eight_devices():
 def test_a_sweep_reads_whole_batches_over_all_devices(monkeypatch):
     monkeypatch.setattr("jssl.methods.cluster_parts.BATCH", 50)
     rows = Rows()
-    beside = jax.device_put(jnp.ones(3), train.replicated(train.data_mesh()))
+    beside = jax.device_put(jnp.ones(3), train.replicated(train.device_mesh()))
     seen = []
 
     def function(batch, number):
@@ -145,7 +145,7 @@ def test_a_sweep_reads_whole_batches_over_all_devices(monkeypatch):
 
 
 def test_rows_are_filled_up_to_equal_shares():
-    beside = jax.device_put(jnp.ones(3), train.replicated(train.data_mesh()))
+    beside = jax.device_put(jnp.ones(3), train.replicated(train.device_mesh()))
     x, where = spread_rows(np.ones((13, 2), np.float32), beside=beside)
     assert x.shape == (16, 2)
     assert len(x.sharding.device_set) == 8

@@ -92,7 +92,7 @@ def test_a_refresh_is_the_same_on_eight_devices():
     rows, method = Rows(), deepcluster_v2()
     params, state = method.init(jax.random.key(0), rows.batch(np.arange(8)))
     _, one, _ = method.refresh(params, state, rows, key=jax.random.key(1))
-    placed = jax.device_put((params, state), train.replicated(train.data_mesh()))
+    placed = jax.device_put((params, state), train.replicated(train.device_mesh()))
     _, eight, _ = method.refresh(*placed, rows, key=jax.random.key(1))
     np.testing.assert_allclose(one.memory, eight.memory, atol=1e-6)
     np.testing.assert_array_equal(one.assignments, eight.assignments)

@@ -15,7 +15,7 @@ from jssl.train import (
     Logs,
     ProgressReport,
     batch_sharding,
-    data_mesh,
+    device_mesh,
     fit,
     init_state,
     make_step,
@@ -70,7 +70,7 @@ class ToyBatches:
 
 def toy_state(devices: int = 1) -> TrainState:
     batch = {"x": jnp.zeros((8, 3)), "y": jnp.zeros(8)}
-    mesh = data_mesh(jax.devices()[:devices])
+    mesh = device_mesh(jax.devices()[:devices])
     init = jax.jit(
         lambda key: init_state(toy_method(), OPTIMIZER, key, batch), out_shardings=replicated(mesh)
     )
@@ -79,7 +79,7 @@ def toy_state(devices: int = 1) -> TrainState:
 
 def toy_run(folder: Path, *, num_steps: int = 20, bad_from: int | None = None, **options: Any) -> TrainState:
     """What an experiment does, without one: resume, then fit."""
-    mesh = data_mesh(jax.devices()[:1])
+    mesh = device_mesh(jax.devices()[:1])
     state = toy_state()
     checkpoints = Checkpoints(folder / "checkpoints", name="toy")
     restored = checkpoints.restore(state)
