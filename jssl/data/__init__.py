@@ -1,5 +1,6 @@
 """Data on the host: random-access sources, and one pipeline from a source to batches."""
 
+from jssl.data.absent import absent
 from jssl.data.folder import image_folder
 from jssl.data.images import resize
 from jssl.data.indexed import indexed
@@ -15,6 +16,7 @@ __all__ = [
     "Example",
     "Loader",
     "Source",
+    "absent",
     "arrays",
     "as_arrays",
     "cached",

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from jssl.data.absent import stand_in
 from jssl.data.memory import cached
 from jssl.data.prepared import find
 from jssl.data.records import Records
@@ -64,7 +65,7 @@ def dataset(
     Raises:
         ValueError: as `tfds`.
     """
-    return open_splits(find(name, data_dir), train, test, size)
+    return stand_in(name, size) or open_splits(find(name, data_dir), train, test, size)
 
 
 def fashion_mnist(data_dir: str | os.PathLike | None = None) -> DataSet:

@@ -1,0 +1,21 @@
+"""What a run needs and costs, before it starts: for devices that are here, or for TPU slices that are not."""
+
+from jssl.plan.chips import CHIPS, Chip, topology
+from jssl.plan.collectives import Collective, find_collectives
+from jssl.plan.command import main
+from jssl.plan.make import Cost, Plan, Traffic, make_plan
+from jssl.plan.show import show
+
+__all__ = [
+    "CHIPS",
+    "Chip",
+    "Collective",
+    "Cost",
+    "Plan",
+    "Traffic",
+    "find_collectives",
+    "main",
+    "make_plan",
+    "show",
+    "topology",
+]

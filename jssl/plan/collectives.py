@@ -1,0 +1,189 @@
+"""The collectives of a compiled program, read from its text: kind, bytes, axes of the mesh, how often."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
+
+SIZES = {"pred": 1, "s8": 1, "u8": 1, "f16": 2, "bf16": 2, "s16": 2, "u16": 2, "f32": 4, "s32": 4, "u32": 4}
+SIZES |= {"f64": 8, "s64": 8, "u64": 8}
+"""Bytes of an element."""
+
+GRADIENTS, STATISTICS, EMBEDDINGS = "gradients", "batch statistics", "embeddings"
+PARAMETERS, OTHER = "parameters", "other"
+
+
+class Collective(NamedTuple):
+    """One instruction.
+
+    Attributes:
+        kind: one of `KINDS`.
+        axes: of the mesh, along which devices take part together: "data", "fsdp", "data, fsdp".
+        group: how many take part together.
+        bytes: of the result on one device.
+        rank: dimensions of the array, or of the largest of those that go together.
+        times: in a step; more than one inside of a loop.
+        origin: where in the program it comes from, as JAX names it; else what it is done to.
+    """
+
+    kind: str
+    axes: str
+    group: int
+    bytes: int
+    rank: int
+    times: int
+    origin: str
+
+    @property
+    def purpose(self) -> str:
+        """What it is for, as far as its kind and its origin tell: "gradients", ..."""
+        # XLA may write a gather as the sum of slices, each in its place among zeros.
+        gather = self.kind == "all-gather" or "dynamic-update-slice" in self.origin
+        if gather and self.axes == "fsdp":
+            return PARAMETERS
+        if "candidates" in self.origin or (gather and self.kind == "all-reduce"):
+            return EMBEDDINGS
+        if self.kind not in ("all-reduce", "reduce-scatter"):
+            return OTHER
+        if self.rank < 2 and re.search(r"norm[^/]*/reduce", self.origin, re.IGNORECASE):
+            return STATISTICS
+        return GRADIENTS if "transpose(" in self.origin else OTHER
+
+    @property
+    def sent(self) -> float:
+        """Bytes that each device sends in a step, by the ring algorithm."""
+        others = (self.group - 1) / self.group
+        passes = {"all-reduce": 2 * others, "all-gather": others, "reduce-scatter": self.group - 1}
+        return float(
+            self.times * self.bytes * passes.get(self.kind, others if self.kind == "all-to-all" else 1.0)
+        )
+
+
+def find_collectives(program: str, mesh: Mapping[str, int]) -> list[Collective]:
+    """All collectives of an optimized HLO module.
+
+    Args:
+        program: its text.
+        mesh: sizes of the mesh's axes by name, in the mesh's order.
+    """
+    times = _times_by_computation(program)
+    found = []
+    for computation, line in _instructions(program):
+        match = INSTRUCTION.search(line)
+        if match is None:
+            continue
+        groups = _groups(line, math.prod(mesh.values()))
+        origin = re.search(r'op_name="([^"]*)"', line) or re.search(r"\((%.*?)\)", line[match.end() - 1 :])
+        found.append(
+            Collective(
+                kind=match["kind"],
+                axes=_axes(groups, mesh),
+                group=len(groups[0]),
+                bytes=_bytes(match["shape"], started=bool(match["start"])),
+                rank=max(len(lengths.split(",")) for _, lengths in ARRAY.findall(match["shape"])),
+                times=times.get(computation, 1),
+                origin=origin[1] if origin else "",
+            )
+        )
+    return found
+
+
+INSTRUCTION = re.compile(rf" = (?P<shape>.*?) (?P<kind>{'|'.join(KINDS)})(?P<start>-start)?\(")
+ARRAY = re.compile(r"(\w+)\[([\d,]*)\]")
+COMPUTATION = re.compile(r"^(?:ENTRY )?%?(?P<name>[\w.\-]+) .*\{$")
+
+
+def _instructions(program: str) -> Iterator[tuple[str, str]]:
+    """Each line with the name of the computation that it stands in."""
+    computation = ""
+    for line in program.splitlines():
+        head = COMPUTATION.match(line)
+        if head:
+            computation = head["name"]
+        elif line.startswith("  ") and computation:
+            yield computation, line
+
+
+def _times_by_computation(program: str) -> dict[str, int]:
+    """How often the body of each loop runs, loops in loops multiplied, where the count is a constant."""
+    limits: dict[str, int] = {}
+    loops: list[tuple[str, str, str]] = []
+    for computation, line in _instructions(program):
+        constant = re.search(r"s32\[\][^=]* constant\((\d+)\)", line)
+        if constant:
+            limits[computation] = max(limits.get(computation, 0), int(constant[1]))
+        loop = re.search(r" while\(.*condition=%?([\w.\-]+), body=%?([\w.\-]+)", line)
+        if loop:
+            loops.append((computation, loop[1], loop[2]))
+    times: dict[str, int] = {}
+    for _ in loops:
+        for outer, condition, body in loops:
+            times[body] = times.get(outer, 1) * max(1, limits.get(condition, 1))
+    return times
+
+
+def _bytes(shape: str, *, started: bool) -> int:
+    """Of the result; what begins a collective gives its operands too, then its result."""
+    sizes = [
+        SIZES.get(dtype, 0) * math.prod(int(n) for n in lengths.split(",") if n)
+        for dtype, lengths in ARRAY.findall(shape)
+    ]
+    return max(sizes) if started else sum(sizes)
+
+
+def _groups(line: str, num_devices: int) -> list[tuple[int, ...]]:
+    """Positions in the mesh of the devices that take part together."""
+    pairs = re.search(r"source_target_pairs=\{(.*?)\}\}", line)
+    if pairs:
+        return _chains([(int(a), int(b)) for a, b in re.findall(r"\{(\d+),(\d+)", pairs[0])])
+    text = re.search(r"replica_groups=(\S+(?: \{[^}]*\})?)", line)
+    if text is None:
+        return [tuple(range(num_devices))]
+    return _parse_groups(text[1], num_devices)
+
+
+def _parse_groups(text: str, num_devices: int) -> list[tuple[int, ...]]:
+    """The three ways in which XLA writes groups: lists, an iota, axes of a mesh of its own."""
+    named = re.match(r"mesh\[(.*?)\]\s*\{(.*?)\}", text)
+    if named:
+        sizes = {name: int(size) for name, size in re.findall(r"'(\w+)'=(\d+)", named[1])}
+        chosen = re.findall(r"'(\w+)'", named[2])
+        order = [list(sizes).index(name) for name in chosen]
+        rest = [axis for axis in range(len(sizes)) if axis not in order]
+        ids = np.arange(num_devices).reshape(tuple(sizes.values())).transpose(*rest, *order)
+        return [tuple(row) for row in ids.reshape(-1, math.prod(sizes[name] for name in chosen)).tolist()]
+    iota = re.match(r"\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?", text)
+    if iota:
+        shape, dimensions = ([int(n) for n in iota[i].split(",")] for i in (1, 2))
+        order = [int(n) for n in iota[3].split(",")] if iota[3] else list(range(len(dimensions)))
+        ids = np.arange(num_devices).reshape(dimensions).transpose(order).reshape(shape)
+        return [tuple(row) for row in ids.tolist()]
+    lists = re.findall(r"\{([\d,]+)\}", text)
+    return [tuple(map(int, row.split(","))) for row in lists] or [tuple(range(num_devices))]
+
+
+def _chains(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
+    """The rings that sending along the pairs makes."""
+    following: dict[int, int] = dict(pairs)
+    rings, seen = [], set()
+    for start in following:
+        ring = []
+        while start not in seen and start in following:
+            seen.add(start)
+            ring.append(start)
+            start = following[start]
+        if ring:
+            rings.append(tuple(sorted(ring)))
+    return rings
+
+
+def _axes(groups: list[tuple[int, ...]], mesh: Mapping[str, int]) -> str:
+    """The axes of the mesh along which the members of a group differ, or "part of" them."""
+    positions = np.unravel_index(np.array(groups[0]), tuple(mesh.values()))
+    differ = [name for name, where in zip(mesh, positions, strict=True) if len(set(where.tolist())) > 1]
+    whole = math.prod(mesh[name] for name in differ) == len(groups[0])
+    return ("" if whole else "part of ") + ", ".join(differ)
