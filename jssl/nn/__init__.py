@@ -5,6 +5,7 @@ from jssl.nn.attention import attend
 from jssl.nn.convnext import convnext, convnext_base, convnext_small, convnext_tiny
 from jssl.nn.decoders import conv_decoder
 from jssl.nn.heads import dino_head, linear, mlp, prototypes
+from jssl.nn.memory import in_pieces
 from jssl.nn.positions import Grid, sincos
 from jssl.nn.resnet import resnet, resnet18, resnet34, resnet50, resnet101, resnet152, resnet200
 from jssl.nn.tokenizers import patches, unpatchify
@@ -23,6 +24,7 @@ __all__ = [
     "convnext_small",
     "convnext_tiny",
     "dino_head",
+    "in_pieces",
     "linear",
     "linen",
     "load_weights",

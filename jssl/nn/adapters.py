@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as flax_linen
 from flax import nnx as flax_nnx
 from jaxtyping import PRNGKeyArray
@@ -117,8 +118,9 @@ def normalized(encoder: Encoder, *, mean: Sequence[float] | float, std: Sequence
     Returns:
         An encoder of uint8 images, or float ones in [0, 1].
     """
-    mean_array, std_array = jnp.asarray(mean, jnp.float32), jnp.asarray(std, jnp.float32)
-    if bool((std_array <= 0).any()):
+    # NumPy's, so that their values are known also where the encoder is made while something is traced.
+    mean_array, std_array = np.asarray(mean, np.float32), np.asarray(std, np.float32)
+    if (std_array <= 0).any():
         raise ValueError(f"expected a standard deviation above 0 for each channel, got std={std}")
 
     def prepare(x: jax.Array) -> jax.Array:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 from jssl.core import Encoder, Tokens
 from jssl.nn import adapters
 from jssl.nn.attention import Attend, SelfAttention, attend
+from jssl.nn.memory import Saved, policy
 from jssl.nn.positions import Grid, grid_positions, sincos
 
 Gelu = Literal["tanh", "erf"]
@@ -84,7 +85,7 @@ class Transformer(linen.Module):
     mask_token: bool
     drop_path: float
     last_blocks: int
-    remat: bool
+    remat: Saved | None
 
     @linen.compact
     def __call__(self, tokens: Tokens, *, train: bool) -> Float[Array, "batch *blocks m dim"]:
@@ -97,7 +98,7 @@ class Transformer(linen.Module):
         x = self._hide(embed(tokens.values), tokens.masked)
         place = jnp.broadcast_to(self._place(tokens.positions), x.shape)
         x = jnp.concatenate([*self._first(len(x)), x + place], axis=1)
-        block = linen.remat(Block) if self.remat else Block
+        block = linen.remat(Block, policy=policy(self.remat)) if self.remat else Block
         outputs = []
         for index in range(self.depth):
             rate = self.drop_path * index / max(self.depth - 1, 1)
@@ -158,7 +159,7 @@ def transformer(
     drop_path: float = 0.0,
     last_blocks: int = 0,
     attention: Attend = attend,
-    remat: bool = False,
+    remat: Saved | None = None,
     dtype: DTypeLike = jnp.float32,
 ) -> Encoder:
     """A pre-norm transformer over a batch of `Tokens`, to features [batch, n, dim].
@@ -188,7 +189,8 @@ def transformer(
             norm, as `methods.data2vec` has them from its teacher. The parameters of `last_blocks=0` fit.
         attention: `(q, k, v) -> out`, all [batch, n, heads, d], as `nn.attend` or, for long sequences on an
             NVIDIA GPU, `partial(jax.nn.dot_product_attention, implementation="cudnn")`.
-        remat: compute each block again in the backward pass: memory for one block, a third more time.
+        remat: compute each block again in the backward pass, but for what is named (see `nn.in_pieces`): with
+            "nothing", memory for one block and a third more time.
         dtype: of the computation; parameters are float32.
 
     Raises:
