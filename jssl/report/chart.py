@@ -65,13 +65,13 @@ def _plot(metric: str, curve: Series, lines: list[Line], width: int, class_: str
     noisy = len(curve.values) > 60
     mean = series.smooth(curve.values, max(3, len(curve.values) // 40))[kept] if noisy else None
     first, last = float(curve.steps[0]), float(curve.steps[-1])
-    across = _across(steps, first, last, width)
+    across = horizontal(steps, first, last, width)
     drawn = np.concatenate([values, [line.value for line in lines]])
     percent = wording.is_share(metric)
-    linear, log = _linear_scale(drawn, percent), _log_scale(curve.values, drawn, percent)
+    linear, log = linear_scale(drawn, percent), _log_scale(curve.values, drawn, percent)
     drawing = tag(
         "svg",
-        _steps_axis(first, last, width),
+        steps_axis(first, last, width),
         _lost_marks(curve.steps[~np.isfinite(curve.values)], first, last, width),
         _layer("linear", linear, across, values, mean, lines, width),
         None if log is None else _layer("log", log, across, values, mean, lines, width),
@@ -109,11 +109,13 @@ def _heading(metric: str, curve: Series, *, toggle: bool) -> Markup:
     )
 
 
-def _across(steps: np.ndarray, first: float, last: float, width: int) -> np.ndarray:
+def horizontal(steps: np.ndarray, first: float, last: float, width: int) -> np.ndarray:
+    """Horizontal positions in the drawing."""
     return LEFT + (steps - first) / max(last - first, 1) * (width - LEFT - RIGHT)
 
 
-def _linear_scale(values: np.ndarray, percent: bool) -> Scale:
+def linear_scale(values: np.ndarray, percent: bool) -> Scale:
+    """A scale that holds all values."""
     low, high = series.padded_range(values)
     ticks = series.ticks(low, high, 4) if np.isfinite(values).any() else []
     return Scale(lambda value: value, low, high, ticks, percent)
@@ -141,7 +143,7 @@ def _layer(
     few = len(values) <= 40
     return tag(
         "g",
-        *(_tick(number, scale, width) for number in scale.ticks),
+        *(gridline(number, scale, width) for number in scale.ticks),
         *_levels(lines, scale, width),
         tag("path", d=raw, class_="raw" if mean is not None else "mean"),
         tag("path", d=dots(across, scale.place(values)), class_="dots") if few else None,
@@ -150,7 +152,8 @@ def _layer(
     )
 
 
-def _tick(number: float, scale: Scale, width: int) -> Markup:
+def gridline(number: float, scale: Scale, width: int) -> Markup:
+    """A level of the scale with its number."""
     height = f"{scale.height(number):.1f}"
     return join(
         tag("line", x1=LEFT, x2=width - RIGHT, y1=height, y2=height, class_="grid"),
@@ -179,10 +182,11 @@ def _levels(lines: list[Line], scale: Scale, width: int) -> list[Markup]:
     return drawn
 
 
-def _steps_axis(first: float, last: float, width: int) -> Markup:
+def steps_axis(first: float, last: float, width: int) -> Markup:
+    """Round numbers of steps below the drawing."""
     numbers = series.ticks(first, last, 4) if last > first else [first]
     numbers = [number for number in numbers if number.is_integer()]
-    places = _across(np.array(numbers), first, last, width)
+    places = horizontal(np.array(numbers), first, last, width)
     labels = [
         tag("text", wording.tick(number), x=f"{place:.1f}", y=HEIGHT - 7, text_anchor="middle")
         for number, place in zip(numbers, places, strict=True)
@@ -193,7 +197,7 @@ def _steps_axis(first: float, last: float, width: int) -> Markup:
 def _lost_marks(lost: np.ndarray, first: float, last: float, width: int) -> Markup | None:
     if not lost.size:
         return None
-    places = np.unique(_across(lost, first, last, width).round(1))
+    places = np.unique(horizontal(lost, first, last, width).round(1))
     d = "".join(f"M{place:g} {HEIGHT - BOTTOM - 5}v5" for place in places)
     return tag("path", d=d, class_="lost")
 

@@ -54,9 +54,13 @@ def draw(run_dir: str | Path) -> Path:
         ValueError: `run_dir` is not a run folder.
     """
     run = run_files.read(run_dir)
-    page = run.folder / "report.html"
+    return write(run.folder / "report.html", compose(run))
+
+
+def write(page: Path, text: str) -> Path:
+    """Write a page whole or not at all."""
     draft = page.with_suffix(".html.part")
-    draft.write_text(compose(run), encoding="utf-8")
+    draft.write_text(text, encoding="utf-8")
     os.replace(draft, page)
     return page
 
@@ -81,7 +85,7 @@ def compose(run: Run) -> str:
         tag("main", _warnings(run), *(_section(part) for part in drawn), _absent(run, sections)),
         tag("footer", f"Drawn by jssl from the files of {run.folder.resolve().name}/"),
     )
-    return "<!doctype html>\n" + tag("html", _head(name, sheets), tag("body", body, _script()), lang="en")
+    return "<!doctype html>\n" + tag("html", head(name, sheets), tag("body", body, _script()), lang="en")
 
 
 def _thumbnails(examples: Embeddings | None) -> sprites.Sheet | None:
@@ -120,7 +124,8 @@ def _embedding_sections(run: Run, examples: Embeddings | None, tiles: sprites.Sh
     ]
 
 
-def _head(name: str, sheets: list[sprites.Sheet]) -> Markup:
+def head(name: str, sheets: list[sprites.Sheet]) -> Markup:
+    """Title, style and policy of a page."""
     return tag(
         "head",
         tag("meta", charset="utf-8"),

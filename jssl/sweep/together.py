@@ -1,0 +1,97 @@
+"""The train states of several runs, stacked, and the step of one run mapped over all of them."""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from jssl.core import Batch, Metrics, TrainState
+from jssl.data import Example
+from jssl.locate import Factory
+from jssl.spec import Experiment, keys_of
+from jssl.sweep.members import Member, varied
+from jssl.train import init_state, make_step
+
+Numbers = dict[str, jax.Array]
+"""The arguments in which the runs differ, by name."""
+
+States: TypeAlias = Any
+"""A `TrainState` whose arrays have the runs as their first axis."""
+
+
+class Together:
+    """One program for several runs, spread over as many devices as divide their number.
+
+    Args:
+        factory: makes the experiment of a run, also from traced numbers.
+        runs: they fit together, see `members`.
+    """
+
+    def __init__(self, factory: Factory, runs: Sequence[Member]) -> None:
+        self._factory = factory
+        self._runs = runs
+        names = [name for name in varied([run.arguments for run in runs]) if name != "seed"]
+        self._numbers = {
+            name: jnp.array([run.arguments[name] for run in runs], jnp.float32) for name in names
+        }
+        devices = jax.devices()[: math.gcd(len(runs), len(jax.devices()))]
+        mesh = jax.make_mesh((len(devices),), ("runs",), axis_types=(AxisType.Auto,), devices=devices)
+        self._place = NamedSharding(mesh, PartitionSpec("runs"))
+
+    def initial_state(self) -> States:
+        """Of each run as it is when it trains alone."""
+        example = self._runs[0].experiment.data.train[0]
+        size = self._runs[0].experiment.batch_size
+        shapes = {name: (size, *np.shape(x)) for name, x in example.items()}
+
+        def init(numbers: Numbers, key: jax.Array) -> TrainState:
+            experiment = self._experiment(numbers)
+            batch = {name: jnp.zeros(shapes[name], np.asarray(x).dtype) for name, x in example.items()}
+            return init_state(experiment.method, experiment.optimizer, key, batch)
+
+        keys = jnp.stack([keys_of(run.experiment.seed).train for run in self._runs])
+        return self._mapped(init)(self._numbers, jax.random.clone(keys))
+
+    def stack(self, states: Sequence[TrainState]) -> States:
+        """The states of the runs as one."""
+        return jax.device_put(jax.tree.map(lambda *x: jnp.stack(x), *states), self._place)
+
+    def feed(self, batches: Sequence[Example]) -> Batch:
+        """The batches of the runs as one."""
+        return {
+            name: jax.device_put(np.stack([batch[name] for batch in batches]), self._place)
+            for name in batches[0]
+        }
+
+    def step(self, states: States, batches: Batch) -> tuple[States, dict[str, jax.Array]]:
+        """One step of each run; the states given to it are gone."""
+        return self._step(self._numbers, states, batches)
+
+    @cached_property
+    def _step(self) -> Callable[..., Any]:
+        def step(numbers: Numbers, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+            experiment = self._experiment(numbers)
+            return make_step(experiment.method, experiment.optimizer)(state, batch)
+
+        return self._mapped(step, donate_argnums=1)
+
+    def _mapped(self, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+        split = self._place.spec
+        each_device = jax.shard_map(
+            jax.vmap(function), mesh=self._place.mesh, in_specs=split, out_specs=split, check_vma=False
+        )
+        return jax.jit(each_device, **options)
+
+    def _experiment(self, numbers: Numbers) -> Experiment:
+        try:
+            return self._factory(**(self._runs[0].arguments | numbers))
+        except jax.errors.TracerBoolConversionError as error:
+            raise ValueError(
+                f"The experiment decides by the value of {' or '.join(numbers)}: its runs are not one "
+                "program. Start them one by one."
+            ) from error

@@ -1,0 +1,141 @@
+"""Runs side by side in one program equal the runs that train alone."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from jssl import cli, evals, options, run
+from jssl.sweep import sweep
+from jssl.sweep.members import members
+from jssl.train import Interrupted
+
+from . import runs, tiny
+
+STEPS = 8
+
+
+def choices(**varied):
+    """Arguments of `tiny.simclr` for each value."""
+    fixed = {"data_dir": None, "seed": 0, "steps": STEPS, "batch_size": 16, "learning_rate": 1e-3}
+    ((name, values),) = varied.items()
+    return [fixed | {name: value} for value in values]
+
+
+def assert_alone(folder, arguments, tmp_path, factory=tiny.simclr):
+    """The run in the folder is the one that these arguments make alone."""
+    alone = tmp_path / "alone" / folder.name
+    run(factory(**arguments), run_dir=alone, mesh="data=1")
+    expected = runs.arrays(alone, factory, **arguments)
+    found = runs.arrays(folder, factory, **arguments)
+    assert found.keys() == expected.keys()
+    for path, array in expected.items():
+        scale = float(np.abs(array).max(initial=0))
+        np.testing.assert_allclose(found[path], array, rtol=0, atol=1e-3 * scale + 1e-6, err_msg=path)
+    for ours, theirs in zip(runs.metrics(folder), runs.metrics(alone), strict=True):
+        assert ours.keys() == theirs.keys()
+        assert ours.get("loss", 0) == pytest.approx(theirs.get("loss", 0), rel=1e-4)
+
+
+@pytest.mark.parametrize("method", ["simclr", "swav", "dino"])
+def test_seeds_side_by_side_are_runs_of_their_own(method, tmp_path):
+    factory, arguments = tiny.FACTORIES[method], choices(seed=[3, 5])
+    found = sweep(factory, arguments, tmp_path)
+    assert list(found) == ["seed=3", "seed=5"]
+    for name, own in zip(found, arguments, strict=True):
+        assert_alone(tmp_path / name, own, tmp_path, factory)
+        assert found[name].results["rows"]
+
+
+def test_learning_rates_side_by_side(tmp_path):
+    arguments = choices(learning_rate=[1e-3, 3e-2])
+    found = sweep(tiny.simclr, arguments, tmp_path)
+    for name, own in zip(found, arguments, strict=True):
+        assert_alone(tmp_path / name, own, tmp_path)
+    first, second = ([row.get("loss") for row in runs.metrics(tmp_path / name)] for name in found)
+    assert first != second
+
+
+def stopped_at_five(*, stop, **arguments):
+    """The tiny experiment, sent a SIGTERM after its fifth step."""
+
+    def kill(key, train, test):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return {}
+
+    experiment = tiny.simclr(**arguments)
+    evaluation = evals.Eval("stop", kill, every=5, baselines=False)
+    return replace(experiment, evals=(*experiment.evals, evaluation)) if stop else experiment
+
+
+def test_a_sweep_goes_on_and_takes_in_others(tmp_path, monkeypatch):
+    arguments = choices(seed=[0, 1])
+    stopping = True
+
+    def factory(**own):
+        return stopped_at_five(stop=stopping, **own)
+
+    with pytest.raises(Interrupted, match="after step 5"):
+        sweep(factory, arguments, tmp_path)
+    stopping = False
+    more = choices(seed=[0, 1, 2])
+    found = sweep(factory, more, tmp_path)
+    assert list(found) == ["seed=0", "seed=1", "seed=2"]
+    for name, own in zip(found, more, strict=True):
+        assert_alone(tmp_path / name, own, tmp_path)
+
+
+def test_a_run_whose_loss_is_lost_does_not_take_the_others_along(tmp_path, capsys):
+    arguments = choices(learning_rate=[1e-3, float("inf")])
+    found = sweep(tiny.simclr, arguments, tmp_path)
+    good, lost = found
+    assert found[lost] is None
+    assert f"The loss of {lost} is" in capsys.readouterr().out
+    assert_alone(tmp_path / good, arguments[0], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("varied", "message"),
+    [
+        ({"batch_size": [16, 32]}, r"not in batch_size \(16, 32\)"),
+        ({"steps": [4, 8]}, "not in steps"),
+        ({"seed": [1, 1]}, "Two runs of the sweep are equal"),
+    ],
+)
+def test_what_is_not_one_program(varied, message):
+    with pytest.raises(ValueError, match=message):
+        members(tiny.simclr, choices(**varied))
+
+
+def test_an_experiment_that_decides_by_a_number(tmp_path):
+    def factory(**own):
+        return tiny.simclr(**own) if own["learning_rate"] > 0 else tiny.mae(**own)
+
+    with pytest.raises(ValueError, match="decides by the value of learning_rate"):
+        sweep(factory, choices(learning_rate=[1e-3, 1.0]), tmp_path)
+
+
+def test_combinations_are_all_of_them():
+    words = ["--seed", "0,1", "--mesh", "data=2,fsdp=4", "--rate", "1,2"]
+    assert options.combinations(words) == [
+        ["--seed", seed, "--mesh", "data=2,fsdp=4", "--rate", rate] for seed in "01" for rate in "12"
+    ]
+
+
+def test_the_command_draws_a_page_of_all(tmp_path, monkeypatch, capsys):
+    path, folder = tmp_path / "swept.py", tmp_path / "runs"
+    path.write_text("from tests.tiny import simclr as swept\n")
+    words = ["sweep", path, "--seed", "0,1", "--steps", "4", "--run-dir", folder]
+    monkeypatch.setattr("sys.argv", ["jssl", *map(str, words)])
+    cli.main()
+    printed = capsys.readouterr().out
+    assert "seed=0" in printed
+    assert "knn/accuracy" in printed
+    page = (folder / "report.html").read_text()
+    assert "2 runs side by side" in page
+    assert 'href="seed=1/report.html"' in page
+    assert page.count('class="mean"') >= 2 * 3
+    assert json.loads((folder / "seed=1" / "config.json").read_text())["arguments"]["seed"] == 1
