@@ -2,7 +2,7 @@
 
     python -m experiments.autoencoder_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.autoencoder_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod autoencoder_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.autoencoder_cifar10 --batch-size 2048    # on each host of a pod
 
 No recipe is published for such networks; AdamW at its usual rate takes the place of the paper's gradient
 descent layer by layer.

@@ -2,7 +2,7 @@
 
     python -m experiments.barlow_twins_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.barlow_twins_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod barlow_twins_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.barlow_twins_cifar10 --batch-size 2048    # on each host of a pod
 
 A sum over pairs of dimensions shrinks faster with the projector than one over dimensions; the small preset's
 weight of the first makes up for it.

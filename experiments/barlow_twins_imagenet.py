@@ -1,7 +1,7 @@
 """Barlow Twins on ImageNet with the authors' recipe: ResNet-50, LARS, 1,000 epochs.
 
     python -m experiments.barlow_twins_imagenet --data-dir DIR --batch-size 256    # one device
-    python -m experiments.pod barlow_twins_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
+    python -m experiments.barlow_twins_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
 
 The whole loss is multiplied by 0.024, as in the authors' command: biases and norms, whose steps LARS does not
 adapt, thereby learn at 0.0048 for a batch of 256, as the paper says. The paper's weight decay is 1.5e-6.

@@ -2,7 +2,7 @@
 
     python -m experiments.byol_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.byol_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod byol_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.byol_cifar10 --batch-size 2048    # on each host of a pod
 
 In the small preset the predictor's learning rate is ten times that of the other parts: a predictor that lags
 behind them lets the projections shrink to few dimensions.

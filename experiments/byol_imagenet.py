@@ -1,7 +1,7 @@
 """BYOL on ImageNet with the paper's recipe: ResNet-50, LARS, 1,000 epochs.
 
     python -m experiments.byol_imagenet --data-dir DIR --batch-size 256    # one device
-    python -m experiments.pod byol_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
+    python -m experiments.byol_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
 
 For 300 epochs the authors have a learning rate of 0.3, a weight decay of 1e-6 and a decay of 0.99, for 100
 epochs 0.45, 1e-6 and 0.99.

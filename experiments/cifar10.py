@@ -154,7 +154,7 @@ class Setting(NamedTuple):
         """
         rate = small_rate if self.small else learning_rate * self.batch_size / 256
         warmup = self.steps // 20 if self.small else min(10 * self.epoch, self.steps // 10)
-        schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warmup, self.steps)
+        schedule = ops.warmup_cosine(rate, warmup=warmup, steps=self.steps)
         if not self.small:
             return make(schedule)
         adam = adamw(1e-4)

@@ -2,7 +2,7 @@
 
     python -m experiments.colorization_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.colorization_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod colorization_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.colorization_cifar10 --batch-size 2048    # on each host of a pod
 
 Colours are predicted for 8x8 cells, a quarter of the picture's size as in the paper, by a decoder behind the
 mean features.

@@ -2,7 +2,7 @@
 
 import optax
 
-from jssl import evals, nn, pretext, train
+from jssl import evals, nn, ops, pretext, train
 from jssl.core import Encoder, Transform
 from jssl.evals import Eval
 from jssl.pretext import image
@@ -29,7 +29,7 @@ def garment_augment(scale: tuple[float, float] = (0.6, 1.0)) -> Transform:
 
 def cosine_adamw(learning_rate: float, weight_decay: float, steps: int) -> optax.GradientTransformation:
     """AdamW whose learning rate rises for a twentieth of the steps and falls to 0; only kernels decay."""
-    schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, steps // 20, steps)
+    schedule = ops.warmup_cosine(learning_rate, warmup=steps // 20, steps=steps)
     return optax.adamw(schedule, weight_decay=weight_decay, mask=train.kernels)
 
 

@@ -2,7 +2,7 @@
 
     python -m experiments.data2vec_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.data2vec_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod data2vec_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.data2vec_cifar10 --batch-size 2048    # on each host of a pod
 
 Targets are the mean of the upper half of the blocks; the learning rate for a batch of 256 is the same. The
 small preset normalises each feature over the image's tokens, not each token over its features, since what all

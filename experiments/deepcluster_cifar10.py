@@ -2,7 +2,7 @@
 
     python -m experiments.deepcluster_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.deepcluster_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod deepcluster_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.deepcluster_cifar10 --batch-size 2048    # on each host of a pod
 
 Two things differ from the paper: SimCLR's augmentation makes the clusters independent of colour, where the
 paper filters images by Sobel's operator; and the learning rate decays.

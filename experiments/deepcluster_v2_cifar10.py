@@ -2,7 +2,7 @@
 
     python -m experiments.deepcluster_v2_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.deepcluster_v2_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod deepcluster_v2_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.deepcluster_v2_cifar10 --batch-size 2048    # on each host of a pod
 
 Images are clustered anew in each epoch, by the projections of the epoch before.
 

@@ -1,7 +1,7 @@
 """DeepCluster-v2 on ImageNet with the authors' recipe: ResNet-50, LARS, multi-crop, 800 epochs.
 
     python -m experiments.deepcluster_v2_imagenet --data-dir DIR --batch-size 256    # one device
-    python -m experiments.pod deepcluster_v2_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
+    python -m experiments.deepcluster_v2_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
 
 Published: linear 75.2 % (the authors' README); not reproduced here, for want of an accelerator.
 

@@ -1,7 +1,7 @@
 """DINO on ImageNet with the authors' recipe: ViT-S/16, AdamW, multi-crop, 800 epochs.
 
     python -m experiments.dino_imagenet --data-dir DIR --batch-size 128    # one device
-    python -m experiments.pod dino_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
+    python -m experiments.dino_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
 
 The recipe is that of the published weights (their args.txt): crops of 0.25 and more, ten small ones of 0.25
 and less, prototypes of learned lengths. 100 epochs of the code's defaults reach kNN 69.3 % and linear 73.8 %,

@@ -2,7 +2,7 @@
 
     python -m experiments.dinov2_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.dinov2_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod dinov2_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.dinov2_cifar10 --batch-size 2048    # on each host of a pod
 
 Fewer prototypes, four small crops of 16 pixels, 500 epochs; without layer scale, and without the decay of the
 learning rate from layer to layer, for which the rate is half of the published one for a batch of 256.

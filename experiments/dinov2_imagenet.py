@@ -1,7 +1,7 @@
 """DINOv2 on ImageNet with the authors' short recipe: ViT-L/16, AdamW, multi-crop, 125,000 steps.
 
     python -m experiments.dinov2_imagenet --data-dir DIR --batch-size 32    # one device
-    python -m experiments.pod dinov2_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
+    python -m experiments.dinov2_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
 
 One epoch of the recipe's schedules is a hundredth of the steps.
 
@@ -80,7 +80,7 @@ def dinov2_imagenet(
             mask_token=True,
             layer_scale=1e-5,
             drop_path=0.3,
-            remat=True,
+            remat="nothing",
         ),
         head=head,
         token_head=head,

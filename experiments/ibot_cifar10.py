@@ -2,7 +2,7 @@
 
     python -m experiments.ibot_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.ibot_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod ibot_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.ibot_cifar10 --batch-size 2048    # on each host of a pod
 
 Half as many prototypes, four small crops of 16 pixels, and the same learning rate for a batch of 256.
 

@@ -2,7 +2,7 @@
 
     python -m experiments.ijepa_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.ijepa_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod ijepa_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.ijepa_cifar10 --batch-size 2048    # on each host of a pod
 
 The predictor is half as wide and half as deep as the encoder (in the small preset it is its equal: with half
 of it, kNN stayed that of the untrained encoder); the learning rate for a batch of 256 is the same.

@@ -1,7 +1,7 @@
 """I-JEPA on ImageNet with the authors' recipe: ViT-H/14, AdamW, 300 epochs.
 
     python -m experiments.ijepa_imagenet --data-dir DIR --batch-size 64    # one device
-    python -m experiments.pod ijepa_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
+    python -m experiments.ijepa_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
 
 Published: linear 79.3 % (paper, table 1); not reproduced here, for want of an accelerator.
 
@@ -55,7 +55,7 @@ def ijepa_imagenet(
     task = imagenet.setting(data_dir, size, epochs=epochs, steps=steps, batch_size=batch_size)
     method = methods.ijepa(
         tokenizer=task.patches(patch),
-        encoder=imagenet.transformer(width, depth, heads, remat=True),
+        encoder=imagenet.transformer(width, depth, heads, remat="nothing"),
         predictor=imagenet.transformer(predictor_width, predictor_depth, heads, mask_token=True),
         mask=lambda key, n: pretext.multiblock_mask(key, task.grid(patch)),
         decay=ops.linear(decay, 1.0, task.steps),

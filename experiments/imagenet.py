@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jssl import data, evals, nn, pretext, train
+from jssl import data, evals, nn, ops, pretext, train
 from jssl.core import Encoder, Method, Tokenizer, Tokens, Transform, Variables
 from jssl.experiment import Experiment
 from jssl.pretext import image
@@ -50,7 +50,7 @@ class Setting(NamedTuple):
     def schedule(self, peak: float, *, warmup: int, start: float = 0.0, end: float = 0.0) -> optax.Schedule:
         """From `start` up to `peak` in `warmup` steps, and down to `end` along a cosine."""
         rising = min(warmup, self.steps // 2)
-        return optax.warmup_cosine_decay_schedule(start, peak, rising, self.steps, end)
+        return ops.warmup_cosine(peak, warmup=rising, steps=self.steps, start=start, end=end)
 
     def resnet(self, stages: Sequence[int], width: int, *, zero_init_last: bool = True) -> Encoder:
         """Bottleneck blocks, those of ResNet-50 by stages (3, 4, 6, 3); takes images as they are."""

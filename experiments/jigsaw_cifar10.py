@@ -2,7 +2,7 @@
 
     python -m experiments.jigsaw_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.jigsaw_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod jigsaw_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.jigsaw_cifar10 --batch-size 2048    # on each host of a pod
 
 Pictures of 32x32 are cut into four tiles, not nine, which would have eight pixels a side.
 

@@ -2,7 +2,7 @@
 
     python -m experiments.lejepa_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.lejepa_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod lejepa_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.lejepa_cifar10 --batch-size 2048    # on each host of a pod
 
 The weight of 10 there stands before a statistic without the factor of the batch's size, and the distance of
 the two views is four times that to their centre: for a batch of 256 it is the 0.01 here.

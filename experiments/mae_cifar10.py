@@ -2,7 +2,7 @@
 
     python -m experiments.mae_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.mae_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod mae_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.mae_cifar10 --batch-size 2048    # on each host of a pod
 
 Published: nothing on CIFAR-10 (solo-learn has the recipe, and no figure); on ImageNet linear 67.8 %
 (ViT-B/16, paper); not run at full length here, for want of an accelerator. The small preset is measured in

@@ -1,7 +1,7 @@
 """MAE on ImageNet with the paper's recipe: ViT-B/16, AdamW, 1,600 epochs.
 
     python -m experiments.mae_imagenet --data-dir DIR --batch-size 256    # one device
-    python -m experiments.pod mae_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
+    python -m experiments.mae_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
 
 Published: fine-tuned 83.6 % (paper, table 3), linear 67.8 % (the authors' FINETUNE.md; 68.0 % in the paper);
 not reproduced here, for want of an accelerator.

@@ -2,7 +2,7 @@
 
     python -m experiments.moco_v3_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.moco_v3_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod moco_v3_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.moco_v3_cifar10 --batch-size 2048    # on each host of a pod
 
 Published: linear 93.10 % (solo-learn's table, online classifier); not reproduced here, for want of an
 accelerator. The small preset is measured in `benchmarks/league.py`.

@@ -1,7 +1,7 @@
 """MoCo v3 on ImageNet with the authors' recipe: ResNet-50, LARS, 300 epochs.
 
     python -m experiments.moco_v3_imagenet --data-dir DIR --batch-size 256    # one device
-    python -m experiments.pod moco_v3_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
+    python -m experiments.moco_v3_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
 
 For 100 epochs the authors have a learning rate of 0.6, for 1,000 epochs a weight decay of 1.5e-6 and a decay
 of 0.996.

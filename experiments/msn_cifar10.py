@@ -2,7 +2,7 @@
 
     python -m experiments.msn_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.msn_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod msn_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.msn_cifar10 --batch-size 2048    # on each host of a pod
 
 Four small crops of 16 pixels instead of ten of 96; the learning rate for a batch of 256 is the same.
 

@@ -2,7 +2,7 @@
 
     python -m experiments.nnclr_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.nnclr_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod nnclr_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.nnclr_cifar10 --batch-size 2048    # on each host of a pod
 
 Published: linear 91.88 % (solo-learn's table, online classifier); not reproduced here, for want of an
 accelerator. The small preset is measured in `benchmarks/league.py`.

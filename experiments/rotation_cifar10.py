@@ -2,7 +2,7 @@
 
     python -m experiments.rotation_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.rotation_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod rotation_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.rotation_cifar10 --batch-size 2048    # on each host of a pod
 
 The learning rate, of a batch of 128 there, decays along a cosine instead of in steps.
 

@@ -2,7 +2,7 @@
 
     python -m experiments.simclr_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.simclr_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod simclr_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.simclr_cifar10 --batch-size 2048    # on each host of a pod
 
 The projector has batch norm after both layers, as in the authors' code, and unlike solo-learn's; the last one
 has no scale.

@@ -1,7 +1,7 @@
 """SimCLR on ImageNet with the paper's recipe: ResNet-50, LARS, 1,000 epochs.
 
     python -m experiments.simclr_imagenet --data-dir DIR --batch-size 256    # one device
-    python -m experiments.pod simclr_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
+    python -m experiments.simclr_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
 
 The projector has batch norm after both layers, as in the authors' code; the last one has no scale.
 

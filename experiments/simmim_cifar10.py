@@ -2,7 +2,7 @@
 
     python -m experiments.simmim_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.simmim_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod simmim_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.simmim_cifar10 --batch-size 2048    # on each host of a pod
 
 Squares of two by two patches are hidden, as there; the learning rate, of a batch of 512 there, decays along a
 cosine. The small preset's patches are as large as those squares; its target is normalised as MAE's, since

@@ -2,7 +2,7 @@
 
     python -m experiments.simsiam_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.simsiam_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod simsiam_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.simsiam_cifar10 --batch-size 2048    # on each host of a pod
 
 The predictor's learning rate stays constant, as in the paper. In the small preset it is ten times that of
 the other parts: a predictor that lags behind them lets the projections shrink to few dimensions.

@@ -1,7 +1,7 @@
 """SwAV on ImageNet with the authors' recipe: ResNet-50, LARS, multi-crop, 800 epochs.
 
     python -m experiments.swav_imagenet --data-dir DIR --batch-size 256 --queue-size 3840    # one device
-    python -m experiments.pod swav_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
+    python -m experiments.swav_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
 
 Published: linear 75.3 %, after 100, 200 and 400 epochs 72.1, 73.9 and 74.6 % (the authors' README); not
 reproduced here, for want of an accelerator.

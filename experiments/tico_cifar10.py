@@ -2,7 +2,7 @@
 
     python -m experiments.tico_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.tico_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod tico_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.tico_cifar10 --batch-size 2048    # on each host of a pod
 
 Published: nothing on CIFAR-10. The loss has the paper's weights for ImageNet; views, target and projector are
 those of solo-learn's BYOL, the optimizer is that of its Barlow Twins. Not run at full length, for want of an

@@ -2,7 +2,7 @@
 
     python -m experiments.vicreg_cifar10 --data-dir ~/tensorflow_datasets
     python -m experiments.vicreg_cifar10 --preset small    # minutes on two cores
-    python -m experiments.pod vicreg_cifar10 --batch-size 2048    # on each host of a pod
+    python -m experiments.vicreg_cifar10 --batch-size 2048    # on each host of a pod
 
 Its weights are solo-learn's 25, 25 and 1, where the variance terms of both views are added up; here they are
 halved, as in the paper.

@@ -1,7 +1,7 @@
 """VICReg on ImageNet with the authors' recipe: ResNet-50, LARS, 1,000 epochs.
 
     python -m experiments.vicreg_imagenet --data-dir DIR --batch-size 256    # one device
-    python -m experiments.pod vicreg_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
+    python -m experiments.vicreg_imagenet --data-dir DIR --run-dir DIR    # on each host of a pod
 
 Published: linear 73.2 % (paper, table 1, and the authors' README); not reproduced here, for want of an
 accelerator.

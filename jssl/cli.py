@@ -1,21 +1,37 @@
-"""The `jssl` command: `jssl train FILE ...` and `jssl report RUN`."""
+"""The `jssl` command: `jssl train FILE ...`, `jssl plan`, `jssl sweep`, `jssl report`."""
 
 import sys
 from collections.abc import Callable, Sequence
 
-from jssl import experiment, report
+from jssl import experiment, plan, report, sweep
 
 USAGE = """usage: jssl COMMAND ...
 
   jssl train FILE [OPTIONS]   run the experiment in a Python file, or go on with it
+  jssl plan FILE [OPTIONS]    what it needs and costs on the devices here, or on --topology v5e:16x16
+  jssl sweep FILE [OPTIONS]   several runs in one program: --seed 0,1,2 --learning-rate 1e-3,3e-3
   jssl report RUN             draw the page of a run's folder again
 """
 
 
 def _train(args: Sequence[str]) -> None:
+    experiment.main(experiment.find(_file("train", args)), args[1:])
+
+
+def _plan(args: Sequence[str]) -> None:
+    plan.main(_file("plan", args), args[1:])
+
+
+def _sweep(args: Sequence[str]) -> None:
+    sweep.main(_file("sweep", args), args[1:])
+
+
+def _file(command: str, args: Sequence[str]) -> str:
     if not args or args[0].startswith("-"):
-        raise ValueError("Expected the path of an experiment's Python file: jssl train experiments/NAME.py")
-    experiment.main(experiment.find(args[0]), args[1:])
+        raise ValueError(
+            f"Expected the path of an experiment's Python file: jssl {command} experiments/NAME.py"
+        )
+    return args[0]
 
 
 def _report(args: Sequence[str]) -> None:
@@ -24,7 +40,12 @@ def _report(args: Sequence[str]) -> None:
     print(report.draw(args[0]))
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"train": _train, "report": _report}
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
+    "train": _train,
+    "plan": _plan,
+    "sweep": _sweep,
+    "report": _report,
+}
 
 
 def main() -> None:

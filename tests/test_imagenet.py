@@ -1,14 +1,11 @@
-"""What the ImageNet experiments share, and how one is started on many hosts."""
+"""What the ImageNet experiments share."""
 
-import sys
-
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import dinov2_imagenet, imagenet, pod
-from jssl import data, experiment, nn
+from experiments import dinov2_imagenet, imagenet
+from jssl import data, nn
 
 
 @pytest.fixture
@@ -75,22 +72,3 @@ def test_earlier_blocks_take_smaller_steps():
         {"embed": 0.2 / 16, "cls": 1 / 16, "block0": 1 / 8, "block2": 1 / 2, "norm": 1.0}
     )
     np.testing.assert_array_equal(slower["head"]["mlp"]["block0"], ones)
-
-
-def test_a_pod_runs_the_experiment_that_is_named(monkeypatch):
-    called = []
-    monkeypatch.setattr(sys, "argv", ["pod", "simclr_imagenet", "--steps", "3"])
-    monkeypatch.setattr(jax.distributed, "initialize", lambda: called.append("hosts"))
-    monkeypatch.setattr(experiment, "main", lambda factory, options: called.append((factory, options)))
-    pod.main()
-    hosts, (factory, options) = called
-    assert hosts == "hosts"
-    assert factory.__name__ == "simclr_imagenet"
-    assert options == ["--steps", "3"]
-
-
-@pytest.mark.parametrize("words", [[], ["simclr"], ["--help"]])
-def test_a_pod_says_what_it_expects(monkeypatch, words):
-    monkeypatch.setattr(sys, "argv", ["pod", *words])
-    with pytest.raises(SystemExit, match="expected the name of an experiment"):
-        pod.main()
