@@ -7,8 +7,9 @@
 No recipe is published for such networks; AdamW at its usual rate takes the place of the paper's gradient
 descent layer by layer.
 
-Published: nothing on CIFAR-10; not run at full length here, for want of an accelerator. The small preset is
-measured in `benchmarks/league.py`.
+Published: nothing on CIFAR-10; not run at full length here, for want of an accelerator. Small preset: kNN
+35.5 % (raw pixels 26.5, untrained 27.1), linear with 1,000 labels 32.8 %, with all 38.3 % (seed 0);
+`benchmarks/league.py`.
 
 Reference: Vincent et al., 2008, "Extracting and composing robust features with denoising autoencoders", ICML.
 """

@@ -7,8 +7,9 @@
 Colours are predicted for 8x8 cells, a quarter of the picture's size as in the paper, by a decoder behind the
 mean features.
 
-Published: nothing on CIFAR-10; not run at full length here, for want of an accelerator. The small preset is
-measured in `benchmarks/league.py`.
+Published: nothing on CIFAR-10; not run at full length here, for want of an accelerator. Small preset: kNN
+33.3 % (raw pixels 26.5, untrained 23.6), linear with 1,000 labels 32.9 %, with all 38.0 % (seed 0);
+`benchmarks/league.py`.
 
 Reference: Zhang et al., 2016, arXiv 1603.08511.
 """

@@ -5,7 +5,8 @@
     python -m experiments.moco_cifar10 --batch-size 2048    # on each host of a pod
 
 Published: linear 92.94 % (solo-learn's table, online classifier); not reproduced here, for want of an
-accelerator. The small preset is measured in `benchmarks/league.py`.
+accelerator. Small preset: kNN 39.0 % (raw pixels 26.5, untrained 28.5), linear with 1,000 labels 37.0 %,
+with all 42.8 % (seed 0); `benchmarks/league.py`.
 
 Reference: Chen et al., 2020, arXiv 2003.04297; symmetric ("v2+"): Chen and He, 2020, arXiv 2011.10566.
 """

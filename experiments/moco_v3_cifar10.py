@@ -5,7 +5,8 @@
     python -m experiments.moco_v3_cifar10 --batch-size 2048    # on each host of a pod
 
 Published: linear 93.10 % (solo-learn's table, online classifier); not reproduced here, for want of an
-accelerator. The small preset is measured in `benchmarks/league.py`.
+accelerator. Small preset: kNN 38.9 % (raw pixels 26.5, untrained 28.5), linear with 1,000 labels 38.1 %,
+with all 43.1 % (seed 0); `benchmarks/league.py`.
 
 Reference: Chen, Xie and He, 2021, arXiv 2104.02057.
 """

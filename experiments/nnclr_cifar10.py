@@ -5,7 +5,8 @@
     python -m experiments.nnclr_cifar10 --batch-size 2048    # on each host of a pod
 
 Published: linear 91.88 % (solo-learn's table, online classifier); not reproduced here, for want of an
-accelerator. The small preset is measured in `benchmarks/league.py`.
+accelerator. Small preset: kNN 37.7 % (raw pixels 26.5, untrained 28.5), linear with 1,000 labels 36.9 %,
+with all 43.0 % (seed 0); `benchmarks/league.py`.
 
 Reference: Dwibedi et al., 2021, arXiv 2104.14548.
 """

@@ -8,8 +8,9 @@ Squares of two by two patches are hidden, as there; the learning rate, of a batc
 cosine. The small preset's patches are as large as those squares; its target is normalised as MAE's, since
 raw pixels take far longer to teach it more than colours.
 
-Published: nothing on CIFAR-10; on ImageNet fine-tuned 83.8 % (the authors' README, ViT-B/16); not run at full
-length here, for want of an accelerator. The small preset is measured in `benchmarks/league.py`.
+Published: nothing on CIFAR-10; on ImageNet fine-tuned 83.8 % (the authors' README, ViT-B/16); not run at
+full length here, for want of an accelerator. Small preset: kNN 32.9 % (raw pixels 26.5, untrained 31.0),
+linear with 1,000 labels 34.9 %, with all 44.9 % (seed 0); `benchmarks/league.py`.
 
 Reference: Xie et al., 2021, arXiv 2111.09886.
 """

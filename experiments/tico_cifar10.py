@@ -4,9 +4,10 @@
     python -m experiments.tico_cifar10 --preset small    # minutes on two cores
     python -m experiments.tico_cifar10 --batch-size 2048    # on each host of a pod
 
-Published: nothing on CIFAR-10. The loss has the paper's weights for ImageNet; views, target and projector are
-those of solo-learn's BYOL, the optimizer is that of its Barlow Twins. Not run at full length, for want of an
-accelerator.
+Published: nothing on CIFAR-10. The loss has the paper's weights for ImageNet; views, target and projector
+are those of solo-learn's BYOL, the optimizer is that of its Barlow Twins. Not run at full length, for want
+of an accelerator. Small preset: kNN 37.5 % (raw pixels 26.5, untrained 27.1), linear with 1,000 labels 36.6
+%, with all 41.7 % (seed 0); `benchmarks/league.py`.
 
 Reference: Zhu et al., 2022, arXiv 2206.10698.
 """

@@ -51,7 +51,8 @@ class Collective(NamedTuple):
             return OTHER
         if self.rank < 2 and re.search(r"norm[^/]*/reduce", self.origin, re.IGNORECASE):
             return STATISTICS
-        return GRADIENTS if "transpose(" in self.origin else OTHER
+        unnamed = self.origin.startswith("%") and self.rank > 1
+        return GRADIENTS if unnamed or "transpose(" in self.origin else OTHER
 
     @property
     def sent(self) -> float:
@@ -71,11 +72,18 @@ def find_collectives(program: str, mesh: Mapping[str, int]) -> list[Collective]:
         mesh: sizes of the mesh's axes by name, in the mesh's order.
     """
     times = _times_by_computation(program)
-    found = []
+    found: list[Collective] = []
+    chains: set[tuple[str, ...]] = set()
     for computation, line in _instructions(program):
         match = INSTRUCTION.search(line)
         if match is None:
             continue
+        # One that runs beside other work is written into each of the fusions that it runs beside.
+        chain = re.search(r'channel_id=(\d+).*chain_id="(\d+)"', line)
+        if chain is not None and chain.groups() in chains:
+            continue
+        if chain is not None:
+            chains.add(chain.groups())
         groups = _groups(line, math.prod(mesh.values()))
         origin = re.search(r'op_name="([^"]*)"', line) or re.search(r"\((%.*?)\)", line[match.end() - 1 :])
         found.append(
@@ -140,7 +148,7 @@ def _groups(line: str, num_devices: int) -> list[tuple[int, ...]]:
     pairs = re.search(r"source_target_pairs=\{(.*?)\}\}", line)
     if pairs:
         return _chains([(int(a), int(b)) for a, b in re.findall(r"\{(\d+),(\d+)", pairs[0])])
-    text = re.search(r"replica_groups=(\S+(?: \{[^}]*\})?)", line)
+    text = re.search(r"replica_groups=(mesh\[.*?\](?:, device_ids=\(.*?\)\))? *\{.*?\}|\S+)", line)
     if text is None:
         return [tuple(range(num_devices))]
     return _parse_groups(text[1], num_devices)
@@ -148,13 +156,17 @@ def _groups(line: str, num_devices: int) -> list[tuple[int, ...]]:
 
 def _parse_groups(text: str, num_devices: int) -> list[tuple[int, ...]]:
     """The three ways in which XLA writes groups: lists, an iota, axes of a mesh of its own."""
-    named = re.match(r"mesh\[(.*?)\]\s*\{(.*?)\}", text)
+    named = re.match(r"mesh\[(.*?)\](?:, device_ids=\(\[([\d,]+)\]T\(([\d,]+)\)\))?\s*\{(.*?)\}", text)
     if named:
+        devices = np.arange(num_devices)
+        if named[2]:
+            shape, axes = ([int(n) for n in named[i].split(",")] for i in (2, 3))
+            devices = devices.reshape(shape).transpose(axes)
         sizes = {name: int(size) for name, size in re.findall(r"'(\w+)'=(\d+)", named[1])}
-        chosen = re.findall(r"'(\w+)'", named[2])
+        chosen = re.findall(r"'(\w+)'", named[4])
         order = [list(sizes).index(name) for name in chosen]
         rest = [axis for axis in range(len(sizes)) if axis not in order]
-        ids = np.arange(num_devices).reshape(tuple(sizes.values())).transpose(*rest, *order)
+        ids = devices.reshape(tuple(sizes.values())).transpose(*rest, *order)
         return [tuple(row) for row in ids.reshape(-1, math.prod(sizes[name] for name in chosen)).tolist()]
     iota = re.match(r"\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?", text)
     if iota:

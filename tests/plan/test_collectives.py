@@ -31,6 +31,9 @@ ENTRY %main (p: f32[256]) -> f32[256] {
   %four = f32[2,16]{1,0} reduce-scatter(%u), replica_groups={{0,4},{1,5},{2,6},{3,7}}, dimensions={0}, to_apply=%add, metadata={op_name="jit(step)/transpose(jvp(Net))/dot_general"}
   %five = (f32[4]{0}, f32[16]{0}) all-gather-start(%e), replica_groups=mesh['axis_0'=2,'axis_1'=4] {'axis_1'}, dimensions={0}
   %six = f32[16]{0} all-gather-done(%five)
+  %eight = f32[16,4]{1,0} all-gather(%w), channel_id=3, replica_groups=mesh['axis_0'=4,'axis_1'=2], device_ids=([2,4]T(1,0)) {'axis_0'}, dimensions={0}, frontend_attributes={chain_id="1"}, metadata={op_name="jit(step)/jvp(Net)/dot_general"}
+  %nine = f32[16,4]{1,0} all-gather(%w), channel_id=3, replica_groups=mesh['axis_0'=4,'axis_1'=2], device_ids=([2,4]T(1,0)) {'axis_0'}, dimensions={0}, frontend_attributes={chain_id="1"}, metadata={op_name="jit(step)/jvp(Net)/dot_general"}
+  %ten = f32[64,128]{1,0} all-reduce(%constant_dynamic-update-slice_fusion.9), channel_id=1, replica_groups={{0,1,2,3,4,5,6,7}}, to_apply=%add
   %seven = s32[4,2]{1,0} all-to-all(%i), replica_groups=[4,2]<=[2,4]T(1,0), dimensions={0}
 }
 """  # noqa: E501 - as XLA writes it
@@ -45,12 +48,14 @@ def test_what_xla_writes_is_read():
         ("all-gather", "fsdp", 4, 512, 1, "parameters"),
         ("reduce-scatter", "data", 2, 128, 1, "gradients"),
         ("all-gather", "fsdp", 4, 64, 1, "parameters"),
+        ("all-gather", "fsdp", 4, 256, 1, "parameters"),
+        ("all-reduce", "data, fsdp", 8, 32768, 1, "embeddings"),
         ("all-to-all", "data", 2, 32, 1, "other"),
     ]
 
 
 def test_bytes_sent_are_those_of_rings():
-    permute, reduce, _, gather, scatter, _, exchange = plan.find_collectives(TEXT, {"data": 2, "fsdp": 4})
+    permute, reduce, _, gather, scatter, *_, exchange = plan.find_collectives(TEXT, {"data": 2, "fsdp": 4})
     assert permute.sent == 5 * 1024
     assert reduce.sent == 2 * 7 / 8 * 384
     assert gather.sent == 3 / 4 * 512
