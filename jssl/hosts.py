@@ -18,7 +18,8 @@ from jax.experimental import multihost_utils
 def join(coordinator: str | None = None, process: str | None = None) -> int:
     """Join the other processes of the run, where there are any; call it before the first array is made.
 
-    By itself on TPU pods, under Slurm, Open MPI and in indexed jobs of Kubernetes.
+    By itself on TPU pods, under Slurm and Open MPI. In Kubernetes by the arguments: the pods of an
+    indexed job may as well be runs of their own.
 
     Args:
         coordinator: "HOST:PORT" of the first process, which listens there.
@@ -54,8 +55,7 @@ def _parse(coordinator: str | None, process: str | None) -> tuple[int, int]:
 def _cluster() -> bool:
     """Whether the environment tells of a cluster that JAX finds its way in."""
     sizes = [os.environ.get(name, "1") for name in ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")]
-    tasks = any(size != "1" for size in sizes)
-    return tasks or "JOB_COMPLETION_INDEX" in os.environ or cloud_tpu_init.running_in_cloud_tpu_vm
+    return any(size != "1" for size in sizes) or cloud_tpu_init.running_in_cloud_tpu_vm
 
 
 def first() -> bool:

@@ -100,13 +100,12 @@ def test_half_an_address_is_refused(coordinator, process):
 def test_a_cluster_of_one_is_not_joined(monkeypatch):
     for name in ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE"):
         monkeypatch.setenv(name, "1")
-    monkeypatch.delenv("JOB_COMPLETION_INDEX", raising=False)
     assert hosts.join() == 1
     assert hosts.alone()
     assert hosts.first()
 
 
-@pytest.mark.parametrize("name", ["SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "JOB_COMPLETION_INDEX"])
+@pytest.mark.parametrize("name", ["SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE"])
 def test_a_cluster_is_joined_by_itself(name, monkeypatch):
     called = []
     monkeypatch.setattr("jax.distributed.initialize", lambda: called.append(name))
