@@ -8,8 +8,8 @@ A sum over pairs of dimensions shrinks faster with the projector than one over d
 weight of the first makes up for it.
 
 Published: linear 92.10 % (solo-learn's table, online classifier); not reproduced here, for want of an
-accelerator. Small preset: kNN 39.5 ± 0.2 % (raw pixels 26.5, untrained 27.5 ± 0.5), linear with 1,000 labels
-38.4 ± 0.4 %, with all 43.8 ± 0.0 % (means of 2 seeds); `benchmarks/league.py`.
+accelerator. Small preset: kNN 39.3 ± 0.4 % (raw pixels 26.5, untrained 28.0 ± 0.9), linear with 1,000 labels
+38.0 ± 0.7 %, with all 43.7 ± 0.2 % (means of 3 seeds); `benchmarks/league.py`.
 
 Reference: Zbontar et al., 2021, arXiv 2103.03230.
 """

@@ -5,8 +5,8 @@
     python -m experiments.dino_cifar10 --batch-size 2048    # on each host of a pod
 
 Published: linear 89.52 % (solo-learn's table, online classifier); not reproduced here, for want of an
-accelerator. Small preset: kNN 31.8 ± 0.8 % (raw pixels 26.5, untrained 27.5 ± 0.5), linear with 1,000 labels
-31.4 ± 1.4 %, with all 36.3 ± 1.1 % (means of 2 seeds); `benchmarks/league.py`.
+accelerator. Small preset: kNN 32.2 ± 0.8 % (raw pixels 26.5, untrained 28.0 ± 0.9), linear with 1,000 labels
+31.7 ± 1.2 %, with all 36.9 ± 1.3 % (means of 3 seeds); `benchmarks/league.py`.
 
 Reference: Caron et al., 2021, arXiv 2104.14294.
 """

@@ -5,8 +5,8 @@
     python -m experiments.swav_cifar10 --batch-size 2048    # on each host of a pod
 
 Published: linear 89.17 % (solo-learn's table, online classifier); not reproduced here, for want of an
-accelerator. Small preset: kNN 34.2 ± 0.6 % (raw pixels 26.5, untrained 28.2 ± 0.4), linear with 1,000 labels
-34.7 ± 0.5 %, with all 40.5 ± 0.0 % (means of 2 seeds); `benchmarks/league.py`.
+accelerator. Small preset: kNN 34.1 ± 0.5 % (raw pixels 26.5, untrained 28.2 ± 0.3), linear with 1,000 labels
+34.6 ± 0.3 %, with all 40.6 ± 0.2 % (means of 3 seeds); `benchmarks/league.py`.
 
 Reference: Caron et al., 2020, arXiv 2006.09882.
 """
