@@ -27,6 +27,9 @@ States: TypeAlias = Any
 class Together:
     """One program for several runs, spread over as many devices as divide their number.
 
+    On a CPU XLA is slow at convolutions whose kernels differ between the runs: there, convolutional networks
+    train faster one after the other.
+
     Args:
         factory: makes the experiment of a run, also from traced numbers.
         runs: they fit together, see `members`.
