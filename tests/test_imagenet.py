@@ -1,5 +1,6 @@
 """What the ImageNet experiments share."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
