@@ -22,6 +22,7 @@ from jssl.train import (
     Hook,
     Logs,
     ProgressReport,
+    RunBooks,
     batch_sharding,
     fit,
     replicated,
@@ -103,14 +104,11 @@ class Session:
                     self.program.compile_step(),
                     state,
                     feed,
+                    self.books(logs, checkpoints, progress),
                     num_steps=experiment.steps,
-                    logs=logs,
-                    checkpoints=checkpoints,
-                    progress=progress,
-                    hooks=self.hooks(logs, progress),
-                    trace=self.folder / "profile" if profile else None,
-                    log_every=experiment.log_every,
                     save_every=experiment.save_every,
+                    progress=progress,
+                    trace=self.folder / "profile" if profile else None,
                 )
         return Trained(state, time.monotonic() - started, logs.latest)
 
@@ -126,8 +124,8 @@ class Session:
         ):
             yield logs, progress
 
-    def hooks(self, logs: Logs, progress: ProgressReport) -> list[Hook]:
-        """Refresh, online evaluations (those of the same step together), and the method's diagnosis."""
+    def books(self, logs: Logs, checkpoints: Checkpoints, progress: ProgressReport) -> RunBooks:
+        """With refresh, online evaluations (those of the same step together), and the method's diagnosis."""
         experiment = self.experiment
         hooks = []
         if experiment.refresh_every is not None:
@@ -135,7 +133,7 @@ class Session:
         for every in sorted({e.every for e in experiment.evals if e.every is not None}):
             hooks.append(Hook(every, self._online(every, progress)))
         hooks.append(Hook(experiment.save_every, partial(self._diagnose, logs, progress)))
-        return hooks
+        return RunBooks(logs, checkpoints, hooks, experiment.log_every)
 
     def _refresh(self, state: TrainState) -> tuple[TrainState, dict[str, float]]:
         refresh = self.experiment.method.refresh

@@ -1,16 +1,20 @@
-"""Runs side by side in one program equal the runs that train alone."""
+"""Runs of one program equal the runs that train alone."""
 
 import json
+import math
 import os
 import signal
 from dataclasses import replace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jssl import cli, evals, options, run
 from jssl.sweep import sweep
 from jssl.sweep.members import members
+from jssl.sweep.number import Number
 from jssl.train import Interrupted
 
 from . import runs, tiny
@@ -40,17 +44,16 @@ def assert_alone(folder, arguments, tmp_path, factory=tiny.simclr):
         assert ours.get("loss", 0) == pytest.approx(theirs.get("loss", 0), rel=1e-4)
 
 
-@pytest.mark.parametrize("method", ["simclr", "swav", "dino"])
-def test_seeds_side_by_side_are_runs_of_their_own(method, tmp_path):
-    factory, arguments = tiny.FACTORIES[method], choices(seed=[3, 5])
-    found = sweep(factory, arguments, tmp_path)
+def test_seeds_are_runs_of_their_own(tmp_path):
+    arguments = choices(seed=[3, 5])
+    found = sweep(tiny.swav, arguments, tmp_path)
     assert list(found) == ["seed=3", "seed=5"]
     for name, own in zip(found, arguments, strict=True):
-        assert_alone(tmp_path / name, own, tmp_path, factory)
+        assert_alone(tmp_path / name, own, tmp_path, tiny.swav)
         assert found[name].results["rows"]
 
 
-def test_learning_rates_side_by_side(tmp_path):
+def test_learning_rates_are_runs_of_their_own(tmp_path):
     arguments = choices(learning_rate=[1e-3, 3e-2])
     found = sweep(tiny.simclr, arguments, tmp_path)
     for name, own in zip(found, arguments, strict=True):
@@ -93,7 +96,7 @@ def test_a_run_whose_loss_is_lost_does_not_take_the_others_along(tmp_path, capsy
     found = sweep(tiny.simclr, arguments, tmp_path)
     good, lost = found
     assert found[lost] is None
-    assert f"The loss of {lost} is" in capsys.readouterr().out
+    assert f"{lost} is given up. The loss is nan" in capsys.readouterr().out
     assert_alone(tmp_path / good, arguments[0], tmp_path)
 
 
@@ -112,10 +115,57 @@ def test_what_is_not_one_program(varied, message):
 
 def test_an_experiment_that_decides_by_a_number(tmp_path):
     def factory(**own):
-        return tiny.simclr(**own) if own["learning_rate"] > 0 else tiny.mae(**own)
+        return tiny.simclr(**own) if own["learning_rate"] > 0.1 else tiny.mae(**own)
 
-    with pytest.raises(ValueError, match="decides by the value of learning_rate"):
+    with pytest.raises(
+        ValueError, match=r"decides by the value of learning_rate, and not alike for 0.001, 1.0"
+    ):
         sweep(factory, choices(learning_rate=[1e-3, 1.0]), tmp_path)
+
+
+def test_an_experiment_whose_shapes_follow_from_a_number(tmp_path):
+    def factory(**own):
+        return replace(tiny.simclr(**own), keep=int(100 * own["learning_rate"]))
+
+    with pytest.raises(ValueError, match="needs the value of learning_rate itself"):
+        sweep(factory, choices(learning_rate=[1e-1, 1.0]), tmp_path)
+
+
+@pytest.mark.parametrize("value", [0.1, 3.0])
+def test_a_number_of_a_sweep_is_known_and_traced(value):
+    def compute(traced):
+        number = Number("x", traced, [0.1, 3.0])
+        array = jnp.array([1.0, 2.0])
+        assert number > 0
+        assert not number <= 0
+        assert 2 * number < 10 + number**2
+        assert number == number
+        assert min(number, 5.0) is number
+        with pytest.raises(ValueError, match="decides by the value of x"):
+            bool(number < 1)
+        with pytest.raises(ValueError, match="needs the value of x itself"):
+            math.ceil(number)
+        with pytest.raises(ValueError, match="needs the value of x itself"):
+            np.full(3, 2.0) + np.asarray(number)
+        computed = [
+            array * number,
+            number / array,
+            1 - number,
+            -number,
+            abs(number - 2),
+            number % 2,
+            2**number,
+        ]
+        computed += [jnp.exp(number), jnp.where(array > 1, number, 0.0), jnp.maximum(number, 1.0)]
+        return [jnp.asarray(x) for x in computed], number < array
+
+    computed, below = jax.jit(compute)(jnp.float32(value))
+    array = np.array([1.0, 2.0])
+    expected = [array * value, value / array, 1 - value, -value, abs(value - 2), value % 2, 2**value]
+    expected += [np.exp(value), np.where(array > 1, value, 0.0), max(value, 1.0)]
+    for found, known in zip(computed, expected, strict=True):
+        np.testing.assert_allclose(found, known, rtol=1e-6)
+    np.testing.assert_array_equal(below, value < array)
 
 
 def test_combinations_are_all_of_them():

@@ -19,7 +19,7 @@ def as_input(x: Shaped[Array, "batch *shape"]) -> Shaped[Array, "batch *shape"]:
 
 def augmented(augment: Transform, x: Shaped[Array, "batch *shape"], key: PRNGKeyArray) -> Any:
     """The transform of each example, with a key of its own."""
-    return jax.vmap(augment)(example_keys(key, len(x)), as_input(x))
+    return jax.vmap(jax.jit(augment))(example_keys(key, len(x)), as_input(x))
 
 
 def views_of(augment: Transform, x: Array, key: PRNGKeyArray, *, num_global: int = 2) -> tuple[Array, ...]:

@@ -64,7 +64,7 @@ def vicreg(
     Reference: Bardes et al., 2021, arXiv 2105.04906, section 4.
     """
     weights = (invariance_weight, variance_weight, covariance_weight)
-    if min(weights) < 0:
+    if any(weight < 0 for weight in weights):
         raise ValueError(f"expected weights of 0 or more, got {weights}")
     network = each_view(nn.chain(encoder=encoder, projector=projector))
 

@@ -11,10 +11,10 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jssl.core import Batch, Metrics, TrainState
-from jssl.data import Example
 from jssl.locate import Factory
 from jssl.spec import Experiment, keys_of
 from jssl.sweep.members import Member, varied
+from jssl.sweep.number import Number
 from jssl.train import init_state, make_step
 
 Numbers = dict[str, jax.Array]
@@ -27,12 +27,15 @@ States: TypeAlias = Any
 class Together:
     """One program for several runs, spread over as many devices as divide their number.
 
-    On a CPU XLA is slow at convolutions whose kernels differ between the runs: there, convolutional networks
-    train faster one after the other.
+    The runs of one device are computed side by side, but on a CPU one after the other: its cores are busy
+    with one, and XLA is slow there at convolutions whose kernels differ between the runs.
 
     Args:
         factory: makes the experiment of a run, also from traced numbers.
         runs: they fit together, see `members`.
+
+    Attributes:
+        place: of the states and the batches, the runs being the first axis of each array.
     """
 
     def __init__(self, factory: Factory, runs: Sequence[Member]) -> None:
@@ -44,7 +47,8 @@ class Together:
         }
         devices = jax.devices()[: math.gcd(len(runs), len(jax.devices()))]
         mesh = jax.make_mesh((len(devices),), ("runs",), axis_types=(AxisType.Auto,), devices=devices)
-        self._place = NamedSharding(mesh, PartitionSpec("runs"))
+        self.place = NamedSharding(mesh, PartitionSpec("runs"))
+        self._one_by_one = mesh.devices.flat[0].platform == "cpu"
 
     def initial_state(self) -> States:
         """Of each run as it is when it trains alone."""
@@ -62,14 +66,7 @@ class Together:
 
     def stack(self, states: Sequence[TrainState]) -> States:
         """The states of the runs as one."""
-        return jax.device_put(jax.tree.map(lambda *x: jnp.stack(x), *states), self._place)
-
-    def feed(self, batches: Sequence[Example]) -> Batch:
-        """The batches of the runs as one."""
-        return {
-            name: jax.device_put(np.stack([batch[name] for batch in batches]), self._place)
-            for name in batches[0]
-        }
+        return jax.device_put(jax.tree.map(lambda *x: jnp.stack(x), *states), self.place)
 
     def step(self, states: States, batches: Batch) -> tuple[States, dict[str, jax.Array]]:
         """One step of each run; the states given to it are gone."""
@@ -84,17 +81,22 @@ class Together:
         return self._mapped(step, donate_argnums=1)
 
     def _mapped(self, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-        split = self._place.spec
+        def one_by_one(*arguments: Any) -> Any:
+            return jax.lax.map(lambda own: function(*own), arguments)
+
+        split = self.place.spec
         each_device = jax.shard_map(
-            jax.vmap(function), mesh=self._place.mesh, in_specs=split, out_specs=split, check_vma=False
+            one_by_one if self._one_by_one else jax.vmap(function),
+            mesh=self.place.mesh,
+            in_specs=split,
+            out_specs=split,
+            check_vma=False,
         )
         return jax.jit(each_device, **options)
 
     def _experiment(self, numbers: Numbers) -> Experiment:
-        try:
-            return self._factory(**(self._runs[0].arguments | numbers))
-        except jax.errors.TracerBoolConversionError as error:
-            raise ValueError(
-                f"The experiment decides by the value of {' or '.join(numbers)}: its runs are not one "
-                "program. Start them one by one."
-            ) from error
+        known = {
+            name: Number(name, traced, [run.arguments[name] for run in self._runs])
+            for name, traced in numbers.items()
+        }
+        return self._factory(**(self._runs[0].arguments | known))

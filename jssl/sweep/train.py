@@ -1,35 +1,23 @@
 """Trains the runs of a sweep side by side, each into its own folder, and evaluates each."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
+import numpy as np
 
 from jssl.core import TrainState
-from jssl.data import Loader, loader
+from jssl.data import Example, Loader, loader
 from jssl.locate import Factory, documentation, source
 from jssl.run_folder import Origin, open_folder, record
 from jssl.runner import Run, run
 from jssl.session import Session
-from jssl.spec import Experiment
 from jssl.sweep.members import Member, members
 from jssl.sweep.together import States, Together
-from jssl.train import Checkpoints, Hook, Interrupted, Logs, ProgressReport, StopRequest, device_mesh
-
-
-class Lane(NamedTuple):
-    """What one run has of its own while it trains beside the others."""
-
-    name: str
-    batches: Loader
-    checkpoints: Checkpoints
-    logs: Logs
-    hooks: list[Hook]
-    placement: TrainState
+from jssl.train import Feed, Logs, NonFiniteLoss, ProgressReport, RunBooks, device_mesh, fit
 
 
 def sweep(factory: Factory, choices: Sequence[dict[str, Any]], folder: str | Path) -> dict[str, Run | None]:
@@ -91,87 +79,97 @@ def _train(factory: Factory, runs: list[Member], sessions: dict[str, Session]) -
         progress = stack.enter_context(
             ProgressReport(num_steps=first.steps, start=start, batch_size=first.batch_size * len(runs))
         )
-        lanes = []
-        for index, (member, session) in enumerate(zip(runs, own, strict=True)):
-            saved = restored[index]
+        books, batches = [], []
+        for member, session, saved, own_checkpoints in zip(runs, own, restored, checkpoints, strict=True):
             logs = stack.enter_context(Logs(session.folder, saved.extra["logs"] if saved else None))
-            batches = loader(
-                member.experiment.data.train, batch_size=first.batch_size, seed=member.experiment.seed
+            books.append(session.books(logs, own_checkpoints, progress))
+            batches.append(
+                loader(member.experiment.data.train, batch_size=first.batch_size, seed=member.experiment.seed)
             )
-            if saved is not None:
-                batches.set_state(saved.extra["data"])
-            hooks = session.hooks(logs, progress)
-            place = session.program.placement
-            lanes.append(Lane(member.name, batches, checkpoints[index], logs, hooks, place))
-        return _loop(together, lanes, states, start, first, progress)
+        feed = Feed(SideBySide(batches), together.place)
+        if begun:
+            feed.set_state([x.extra["data"] for x in begun])
+        placement = own[0].program.placement
+        shared = SharedBooks([member.name for member in runs], books, placement, progress)
+        fit(
+            together.step,
+            states,
+            feed,
+            shared,
+            num_steps=first.steps,
+            save_every=first.save_every,
+            progress=progress,
+        )
+        return shared.lost
 
 
-def _loop(
-    together: Together,
-    lanes: list[Lane],
-    states: States,
-    start: int,
-    like: Experiment,
-    progress: ProgressReport,
-) -> set[str]:
-    """The loop of `train.fit` for several runs: metrics are fetched a step late, a lost run is left alone."""
-    lost: set[str] = set()
-    waiting: tuple[int, dict[str, jax.Array]] | None = None
+class SideBySide:
+    """The batches of several runs as one, with the runs as their first axis."""
 
-    def flush() -> None:
-        nonlocal waiting
-        if waiting is None:
-            return
-        number, metrics = waiting[0], jax.device_get(waiting[1])
-        waiting = None
-        finite = [float(loss) for loss in metrics["loss"] if math.isfinite(loss)]
-        rate = progress.update(number, sum(finite) / len(finite) if finite else math.nan) / len(lanes)
-        for index, lane in enumerate(lanes):
-            row = {name: float(values[index]) for name, values in metrics.items()}
-            if not math.isfinite(row["loss"]) and lane.name not in lost:
-                lost.add(lane.name)
-                progress.say(f"The loss of {lane.name} is {row['loss']} at step {number}: it is given up.")
-            if lane.name not in lost and number % like.log_every == 0:
-                lane.logs.write(number, row | {"time/examples_per_second": rate})
+    def __init__(self, batches: Sequence[Loader]) -> None:
+        self._batches = batches
 
-    with StopRequest() as stop:
-        for number in range(start + 1, like.steps + 1):
-            batch = together.feed([next(lane.batches) for lane in lanes])
-            states, metrics = together.step(states, batch)
-            flush()
-            waiting = number, metrics
-            if any(number % hook.every == 0 for hook in lanes[0].hooks):
-                flush()
-                for index, lane in enumerate(lanes):
-                    if lane.name not in lost:
-                        _look(lane, number, _one(states, index, lane.placement))
-            signum = stop.after(number)
-            if number % like.save_every == 0 or number == like.steps or signum:
-                flush()
-                for index, lane in enumerate(lanes):
-                    if lane.name not in lost:
-                        extra = {"data": lane.batches.get_state(), "logs": lane.logs.position()}
-                        own = _one(states, index, lane.placement)
-                        lane.checkpoints.save(number, own, extra, lane.logs.latest)
-            if signum:
-                for lane in lanes:
-                    lane.checkpoints.wait()
-                raise Interrupted(signum, number)
-    for lane in lanes:
-        lane.checkpoints.wait()
-    return lost
+    def __next__(self) -> Example:
+        rows = [next(own) for own in self._batches]
+        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+    def get_state(self) -> list[Any]:
+        """The position of each run in its data."""
+        return [own.get_state() for own in self._batches]
+
+    def set_state(self, state: list[Any]) -> None:
+        """Go to a position of each run."""
+        for own, position in zip(self._batches, state, strict=True):
+            own.set_state(position)
 
 
-def _look(lane: Lane, number: int, state: TrainState) -> None:
-    """What is measured of a run at this step."""
-    for hook in lane.hooks:
-        if number % hook.every == 0:
-            _, row = hook.run(state)
-            if row:
-                lane.logs.write(number, row)
+class SharedBooks:
+    """Logs, checkpoints and evaluations of several runs; one whose loss is not finite is left alone."""
 
+    def __init__(
+        self, names: Sequence[str], books: Sequence[RunBooks], placement: TrainState, progress: ProgressReport
+    ) -> None:
+        self._runs = dict(zip(names, books, strict=True))
+        self._placement = placement
+        self._progress = progress
+        self.lost: set[str] = set()
 
-def _one(states: States, index: int, placement: TrainState) -> TrainState:
-    """The state of one run, where it would lie if it trained alone."""
-    own = states._replace(key=jax.random.clone(states.key))
-    return jax.device_put(jax.tree.map(lambda x: x[index], own), placement)
+    def _kept(self) -> Iterator[tuple[int, str, RunBooks]]:
+        for index, (name, books) in enumerate(self._runs.items()):
+            if name not in self.lost:
+                yield index, name, books
+
+    def log(self, number: int, metrics: Mapping[str, Any], rate: float) -> None:
+        """Each run's own metrics."""
+        for index, name, books in self._kept():
+            try:
+                own = {metric: values[index] for metric, values in metrics.items()}
+                books.log(number, own, rate / len(self._runs))
+            except NonFiniteLoss as error:
+                self.lost.add(name)
+                self._progress.say(f"{name} is given up. {error}")
+
+    def looks_at(self, number: int) -> bool:
+        """Whether the runs are evaluated after this step, all at the same steps."""
+        return next(iter(self._runs.values())).looks_at(number)
+
+    def look(self, number: int, states: States) -> States:
+        """Evaluate each run."""
+        for index, _, books in self._kept():
+            books.look(number, self._own(states, index))
+        return states
+
+    def save(self, number: int, states: States, position: list[Any]) -> None:
+        """Write a checkpoint of each run, as it would have written it alone."""
+        for index, _, books in self._kept():
+            books.save(number, self._own(states, index), position[index])
+
+    def wait(self) -> None:
+        """Until all checkpoints are on disk."""
+        for books in self._runs.values():
+            books.wait()
+
+    def _own(self, states: States, index: int) -> TrainState:
+        """The state of one run, where it would lie if it trained alone."""
+        states = states._replace(key=jax.random.clone(states.key))
+        return jax.device_put(jax.tree.map(lambda x: x[index], states), self._placement)

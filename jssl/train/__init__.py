@@ -6,7 +6,7 @@ from jssl.train.feed import BatchIterator, Feed
 from jssl.train.interrupt import Interrupted, StopRequest
 from jssl.train.lars import lars
 from jssl.train.logs import Logs
-from jssl.train.loop import Hook, NonFiniteLoss, fit
+from jssl.train.loop import Books, Hook, NonFiniteLoss, RunBooks, fit
 from jssl.train.progress import ProgressReport
 from jssl.train.sharding import (
     batch_sharding,
@@ -21,6 +21,7 @@ from jssl.train.step import Step, init_state, make_step
 
 __all__ = [
     "BatchIterator",
+    "Books",
     "Checkpoints",
     "Feed",
     "Hook",
@@ -29,6 +30,7 @@ __all__ = [
     "NonFiniteLoss",
     "ProgressReport",
     "Restored",
+    "RunBooks",
     "SaveFailed",
     "Step",
     "StopRequest",

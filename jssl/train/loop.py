@@ -1,13 +1,14 @@
 """The loop: feed, step, log, now and then save and evaluate. It knows no method and no data set."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
+import numpy as np
 
-from jssl.core import Batch, Metrics, TrainState
+from jssl.core import Batch, TrainState, Tree
 from jssl.train.checkpoint import Checkpoints
 from jssl.train.feed import Feed
 from jssl.train.interrupt import Interrupted, StopRequest
@@ -30,20 +31,90 @@ class Hook(NamedTuple):
     run: Callable[[TrainState], tuple[TrainState, dict[str, float]]]
 
 
+@runtime_checkable
+class Books(Protocol):
+    """What is kept of training: of one run (`RunBooks`), or of several that train in one program."""
+
+    def log(self, number: int, metrics: Mapping[str, Any], rate: float) -> None: ...
+
+    def looks_at(self, number: int) -> bool: ...
+
+    def look(self, number: int, state: Tree) -> Tree: ...
+
+    def save(self, number: int, state: Tree, position: Any) -> None: ...
+
+    def wait(self) -> None: ...
+
+
+class RunBooks(NamedTuple):
+    """The logs, the checkpoints and the evaluations of one run.
+
+    Attributes:
+        logs: rows go there every `log_every` steps.
+        checkpoints: of the run.
+        hooks: evaluations and refreshes.
+        log_every: steps between two rows.
+    """
+
+    logs: Logs
+    checkpoints: Checkpoints
+    hooks: Sequence[Hook]
+    log_every: int
+
+    def log(self, number: int, metrics: Mapping[str, Any], rate: float) -> None:
+        """The metrics of a step, of which every loss is checked, and the examples per second."""
+        row = {name: float(value) for name, value in metrics.items()}
+        if not math.isfinite(row["loss"]):
+            raise NonFiniteLoss(self._explain(number, row))
+        if number % self.log_every == 0:
+            self.logs.write(number, row | {"time/examples_per_second": rate})
+
+    def looks_at(self, number: int) -> bool:
+        """Whether `look` has something to do after this step."""
+        return any(number % hook.every == 0 for hook in self.hooks)
+
+    def look(self, number: int, state: TrainState) -> TrainState:
+        """Run the hooks of this step."""
+        for hook in self.hooks:
+            if number % hook.every == 0:
+                state, row = hook.run(state)
+                if row:
+                    self.logs.write(number, row)
+        return state
+
+    def save(self, number: int, state: TrainState, position: Any) -> None:
+        """Write a checkpoint, with the position in the data."""
+        extra = {"data": position, "logs": self.logs.position()}
+        self.checkpoints.save(number, state, extra, self.logs.latest)
+
+    def wait(self) -> None:
+        """Until the checkpoints are on disk."""
+        self.checkpoints.wait()
+
+    def _explain(self, number: int, metrics: dict[str, float]) -> str:
+        saved = self.checkpoints.steps()
+        good = f"step {saved[-1]}" if saved else "none yet"
+        norm = metrics.get("gradient/norm", math.nan)
+        return (
+            f"The loss is {metrics['loss']} at step {number} (gradient norm {norm:.3g}). "
+            f"The last good checkpoint: {good}. Likely causes: a learning rate that is too high or has no "
+            "warm-up; a temperature too close to 0; half precision without float32 losses; input that is not "
+            "in [0, 1]. Lower the learning rate, or clip gradients with optax.clip_by_global_norm, and use "
+            "another --run-dir."
+        )
+
+
 def fit(
-    step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]],
-    state: TrainState,
+    step: Callable[[Tree, Batch], tuple[Tree, Mapping[str, jax.Array]]],
+    state: Tree,
     feed: Feed,
+    books: Books,
     *,
     num_steps: int,
-    logs: Logs,
-    checkpoints: Checkpoints,
+    save_every: int,
     progress: ProgressReport,
-    hooks: Sequence[Hook] = (),
     trace: Path | None = None,
-    log_every: int = 10,
-    save_every: int = 500,
-) -> TrainState:
+) -> Tree:
     """Train until `num_steps`.
 
     The metrics of a step are fetched while the next one runs, so the device never waits for the log. The
@@ -51,16 +122,13 @@ def fit(
 
     Args:
         step: the compiled training step; it may consume (donate) the state given to it.
-        state: where to begin.
+        state: where to begin: a `TrainState`, or those of several runs as one.
         feed: device batches.
+        books: what is logged, evaluated and saved.
         num_steps: the step to end at, counted from the run's very beginning.
-        logs: rows go there every `log_every` steps.
-        checkpoints: written every `save_every` steps, at the end, and when asked to stop.
+        save_every: steps between two checkpoints; one more is written at the end, and when asked to stop.
         progress: shown to the user.
-        hooks: evaluations and refreshes.
         trace: folder in which a few steps are recorded, see `Trace`.
-        log_every: steps between two rows.
-        save_every: steps between two checkpoints.
 
     Returns:
         The state after the last step.
@@ -69,43 +137,35 @@ def fit(
         NonFiniteLoss: names the step and the last good checkpoint.
         Interrupted: after SIGTERM or Ctrl-C, once the state is saved.
     """
-    late = _LateMetrics(logs, progress, checkpoints, log_every)
+    late = _LateMetrics(books, progress)
     with StopRequest() as stop, Trace(trace) as recorded:
-        for number in range(int(state.step) + 1, num_steps + 1):
+        for number in range(int(state.step.max()) + 1, num_steps + 1):
             recorded.before_step(state)
             state, metrics = step(state, next(feed))
             late.push(number, metrics)
-            for hook in hooks:
-                if number % hook.every == 0:
-                    late.flush()
-                    state, row = hook.run(state)
-                    if row:
-                        logs.write(number, row)
+            if books.looks_at(number):
+                late.flush()
+                state = books.look(number, state)
             signum = stop.after(number)
             if number % save_every == 0 or number == num_steps or signum:
                 late.flush()
-                extra = {"data": feed.get_state(), "logs": logs.position()}
-                checkpoints.save(number, state, extra, logs.latest)
+                books.save(number, state, feed.get_state())
             if signum:
-                checkpoints.wait()
+                books.wait()
                 raise Interrupted(signum, number)
-    checkpoints.wait()
+    books.wait()
     return state
 
 
 class _LateMetrics:
     """Holds the newest metrics on the device until the next step has been sent off."""
 
-    def __init__(
-        self, logs: Logs, progress: ProgressReport, checkpoints: Checkpoints, log_every: int
-    ) -> None:
-        self._logs = logs
+    def __init__(self, books: Books, progress: ProgressReport) -> None:
+        self._books = books
         self._progress = progress
-        self._checkpoints = checkpoints
-        self._log_every = log_every
-        self._waiting: tuple[int, Metrics] | None = None
+        self._waiting: tuple[int, Mapping[str, jax.Array]] | None = None
 
-    def push(self, number: int, metrics: Metrics) -> None:
+    def push(self, number: int, metrics: Mapping[str, jax.Array]) -> None:
         for value in metrics.values():
             value.copy_to_host_async()
         self.flush()
@@ -116,21 +176,7 @@ class _LateMetrics:
             return
         number, on_device = self._waiting
         self._waiting = None
-        metrics = {name: float(value) for name, value in jax.device_get(on_device).items()}
-        if not math.isfinite(metrics["loss"]):
-            raise NonFiniteLoss(self._explain(number, metrics))
-        rate = self._progress.update(number, metrics["loss"])
-        if number % self._log_every == 0:
-            self._logs.write(number, metrics | {"time/examples_per_second": rate})
-
-    def _explain(self, number: int, metrics: dict[str, Any]) -> str:
-        saved = self._checkpoints.steps()
-        good = f"step {saved[-1]}" if saved else "none yet"
-        norm = metrics.get("gradient/norm", math.nan)
-        return (
-            f"The loss is {metrics['loss']} at step {number} (gradient norm {norm:.3g}). "
-            f"The last good checkpoint: {good}. Likely causes: a learning rate that is too high or has no "
-            "warm-up; a temperature too close to 0; half precision without float32 losses; input that is not "
-            "in [0, 1]. Lower the learning rate, or clip gradients with optax.clip_by_global_norm, and use "
-            "another --run-dir."
-        )
+        metrics: Mapping[str, Any] = jax.device_get(on_device)
+        finite = metrics["loss"][np.isfinite(metrics["loss"])]
+        rate = self._progress.update(number, float(finite.mean()) if finite.size else math.nan)
+        self._books.log(number, metrics, rate)

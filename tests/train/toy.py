@@ -14,6 +14,7 @@ from jssl.train import (
     Feed,
     Logs,
     ProgressReport,
+    RunBooks,
     batch_sharding,
     device_mesh,
     fit,
@@ -94,15 +95,8 @@ def toy_run(folder: Path, *, num_steps: int = 20, bad_from: int | None = None, *
             Logs(folder, position) as logs,
             ProgressReport(num_steps=num_steps, start=int(state.step), batch_size=8) as progress,
         ):
-            return fit(
-                step,
-                state,
-                feed,
-                num_steps=num_steps,
-                logs=logs,
-                checkpoints=checkpoints,
-                progress=progress,
-                **{"log_every": 1, "save_every": 5} | options,
-            )
+            books = RunBooks(logs, checkpoints, options.pop("hooks", ()), log_every=1)
+            own = {"num_steps": num_steps, "save_every": 5, "progress": progress} | options
+            return fit(step, state, feed, books, **own)
     finally:
         checkpoints.close()
