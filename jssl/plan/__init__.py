@@ -3,16 +3,21 @@
 from jssl.plan.chips import CHIPS, Chip, topology
 from jssl.plan.collectives import Collective, find_collectives
 from jssl.plan.command import main
+from jssl.plan.hlo import Module
 from jssl.plan.make import Cost, Plan, Traffic, make_plan
 from jssl.plan.show import show
+from jssl.plan.work import Work, count
 
 __all__ = [
     "CHIPS",
     "Chip",
     "Collective",
     "Cost",
+    "Module",
     "Plan",
     "Traffic",
+    "Work",
+    "count",
     "find_collectives",
     "main",
     "make_plan",

@@ -2,16 +2,14 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
+from jssl.plan.hlo import Module
 
-SIZES = {"pred": 1, "s8": 1, "u8": 1, "f16": 2, "bf16": 2, "s16": 2, "u16": 2, "f32": 4, "s32": 4, "u32": 4}
-SIZES |= {"f64": 8, "s64": 8, "u64": 8}
-"""Bytes of an element."""
+KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
 
 GRADIENTS, STATISTICS, EMBEDDINGS = "gradients", "batch statistics", "embeddings"
 PARAMETERS, OTHER = "parameters", "other"
@@ -64,83 +62,42 @@ class Collective(NamedTuple):
         )
 
 
-def find_collectives(program: str, mesh: Mapping[str, int]) -> list[Collective]:
-    """All collectives of an optimized HLO module.
+def find_collectives(program: Module, mesh: Mapping[str, int]) -> list[Collective]:
+    """All collectives of a compiled program.
 
     Args:
-        program: its text.
+        program: read from its text.
         mesh: sizes of the mesh's axes by name, in the mesh's order.
     """
-    times = _times_by_computation(program)
     found: list[Collective] = []
     chains: set[tuple[str, ...]] = set()
-    for computation, line in _instructions(program):
-        match = INSTRUCTION.search(line)
-        if match is None:
-            continue
-        # One that runs beside other work is written into each of the fusions that it runs beside.
-        chain = re.search(r'channel_id=(\d+).*chain_id="(\d+)"', line)
-        if chain is not None and chain.groups() in chains:
-            continue
-        if chain is not None:
-            chains.add(chain.groups())
-        groups = _groups(line, math.prod(mesh.values()))
-        origin = re.search(r'op_name="([^"]*)"', line) or re.search(r"\((%.*?)\)", line[match.end() - 1 :])
-        found.append(
-            Collective(
-                kind=match["kind"],
-                axes=_axes(groups, mesh),
-                group=len(groups[0]),
-                bytes=_bytes(match["shape"], started=bool(match["start"])),
-                rank=max(len(lengths.split(",")) for _, lengths in ARRAY.findall(match["shape"])),
-                times=times.get(computation, 1),
-                origin=origin[1] if origin else "",
+    for computation, times in program.times.items():
+        for instruction in program.computations[computation]:
+            kind, line = instruction.opcode.removesuffix("-start"), instruction.text
+            if kind not in KINDS:
+                continue
+            # One that runs beside other work is written into each of the fusions that it runs beside.
+            chain = re.search(r'channel_id=(\d+).*chain_id="(\d+)"', line)
+            if chain is not None and chain.groups() in chains:
+                continue
+            if chain is not None:
+                chains.add(chain.groups())
+            groups = _groups(line, math.prod(mesh.values()))
+            named = re.search(r'op_name="([^"]*)"', line)
+            sizes = [array.bytes for array in instruction.results]
+            found.append(
+                Collective(
+                    kind=kind,
+                    axes=_axes(groups, mesh),
+                    group=len(groups[0]),
+                    # What begins a collective gives its operands too, then its result.
+                    bytes=max(sizes) if instruction.opcode != kind else sum(sizes),
+                    rank=max(len(array.shape) for array in instruction.results),
+                    times=times,
+                    origin=named[1] if named else " ".join(f"%{name}" for name in instruction.operands),
+                )
             )
-        )
     return found
-
-
-INSTRUCTION = re.compile(rf" = (?P<shape>.*?) (?P<kind>{'|'.join(KINDS)})(?P<start>-start)?\(")
-ARRAY = re.compile(r"(\w+)\[([\d,]*)\]")
-COMPUTATION = re.compile(r"^(?:ENTRY )?%?(?P<name>[\w.\-]+) .*\{$")
-
-
-def _instructions(program: str) -> Iterator[tuple[str, str]]:
-    """Each line with the name of the computation that it stands in."""
-    computation = ""
-    for line in program.splitlines():
-        head = COMPUTATION.match(line)
-        if head:
-            computation = head["name"]
-        elif line.startswith("  ") and computation:
-            yield computation, line
-
-
-def _times_by_computation(program: str) -> dict[str, int]:
-    """How often the body of each loop runs, loops in loops multiplied, where the count is a constant."""
-    limits: dict[str, int] = {}
-    loops: list[tuple[str, str, str]] = []
-    for computation, line in _instructions(program):
-        constant = re.search(r"s32\[\][^=]* constant\((\d+)\)", line)
-        if constant:
-            limits[computation] = max(limits.get(computation, 0), int(constant[1]))
-        loop = re.search(r" while\(.*condition=%?([\w.\-]+), body=%?([\w.\-]+)", line)
-        if loop:
-            loops.append((computation, loop[1], loop[2]))
-    times: dict[str, int] = {}
-    for _ in loops:
-        for outer, condition, body in loops:
-            times[body] = times.get(outer, 1) * max(1, limits.get(condition, 1))
-    return times
-
-
-def _bytes(shape: str, *, started: bool) -> int:
-    """Of the result; what begins a collective gives its operands too, then its result."""
-    sizes = [
-        SIZES.get(dtype, 0) * math.prod(int(n) for n in lengths.split(",") if n)
-        for dtype, lengths in ARRAY.findall(shape)
-    ]
-    return max(sizes) if started else sum(sizes)
 
 
 def _groups(line: str, num_devices: int) -> list[tuple[int, ...]]:

@@ -19,6 +19,8 @@ from jssl.plan.collectives import (
     Collective,
     find_collectives,
 )
+from jssl.plan.hlo import Module
+from jssl.plan.work import count
 from jssl.program import Program
 from jssl.spec import Experiment
 
@@ -90,7 +92,7 @@ class Plan(NamedTuple):
         memory: bytes of each device by kind; their sum is `needed`.
         needed: bytes of each device.
         limit: bytes that a device has; None where it isn't known.
-        flops, bytes: of each device in a step, as XLA counts them.
+        flops, bytes: of each device in a step, see `Work`.
         collectives: by purpose.
         cost: None where nothing is published of the device.
         compilation: seconds that it took here.
@@ -135,11 +137,11 @@ def make_plan(experiment: Experiment, mesh: Mesh, devices: str, chip: Chip | Non
             raise
         raise ValueError(f"The step does not fit on {devices}: {_first_lines(str(error))}") from error
     compilation = time.monotonic() - started
-    analysis: Any = compiled.cost_analysis() or {}
     memory = _memory(program, compiled.memory_analysis())
     sizes = dict(mesh.shape)
-    collectives = _by_purpose(find_collectives(compiled.as_text() or "", sizes), program)
-    flops, bytes_ = float(analysis.get("flops", 0.0)), float(analysis.get("bytes accessed", 0.0))
+    module = Module(compiled.as_text() or "")
+    collectives = _by_purpose(find_collectives(module, sizes), program)
+    flops, bytes_ = count(module)
     hosts = len({device.process_index for device in mesh.devices.flat})
     cost = None
     if chip is not None:
