@@ -1,7 +1,8 @@
 """Transformer over tokens, whatever they were cut from."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from flax import linen
 from jax.typing import DTypeLike
@@ -34,7 +35,7 @@ class Block(linen.Module):
     """Pre-norm block: x + attention(norm(x)), then x + mlp(norm(x))."""
 
     options: BlockOptions
-    drop_path: float
+    drop_path: float | Float[Array, ""]
     train: bool
 
     @linen.compact
@@ -65,7 +66,11 @@ class Block(linen.Module):
         if self.options.layer_scale is not None:
             scale = self.param(name, linen.initializers.constant(self.options.layer_scale), y.shape[-1:])
             y = y * scale.astype(y.dtype).reshape(1, 1, -1)
-        return linen.Dropout(self.drop_path, broadcast_dims=(1, 2))(y, deterministic=not self.train)
+        if not self.train or (isinstance(self.drop_path, float) and self.drop_path == 0):
+            return y
+        keep = 1 - self.drop_path
+        kept = jax.random.bernoulli(self.make_rng("dropout"), keep, (len(y), 1, 1))
+        return jnp.where(kept, y / jnp.asarray(keep, y.dtype), 0)
 
 
 def swiglu_size(hidden: int) -> int:
@@ -86,6 +91,7 @@ class Transformer(linen.Module):
     drop_path: float
     last_blocks: int
     remat: Saved | None
+    rolled: bool
 
     @linen.compact
     def __call__(self, tokens: Tokens, *, train: bool) -> Float[Array, "batch *blocks m dim"]:
@@ -98,15 +104,42 @@ class Transformer(linen.Module):
         x = self._hide(embed(tokens.values), tokens.masked)
         place = jnp.broadcast_to(self._place(tokens.positions), x.shape)
         x = jnp.concatenate([*self._first(len(x)), x + place], axis=1)
+        in_a_loop = self.rolled and not self.is_initializing()
+        x = (self._in_a_loop if in_a_loop else self._in_turn)(x, train)
+        if self.last_blocks:
+            return x
+        return linen.LayerNorm(self.block.epsilon, self.block.dtype, name="norm")(x)
+
+    def _rate(self, index: int) -> float:
+        return self.drop_path * index / max(self.depth - 1, 1)
+
+    def _in_turn(self, x: Array, train: bool) -> Array:
+        """The result of all blocks, or those of the last ones."""
         block = linen.remat(Block, policy=policy(self.remat)) if self.remat else Block
         outputs = []
         for index in range(self.depth):
-            rate = self.drop_path * index / max(self.depth - 1, 1)
-            x = block(self.block, rate, train, name=f"block{index}")(x)
+            x = block(self.block, self._rate(index), train, name=f"block{index}")(x)
             outputs.append(x)
-        if self.last_blocks:
-            return jnp.stack(outputs[-self.last_blocks :], axis=1)
-        return linen.LayerNorm(self.block.epsilon, self.block.dtype, name="norm")(x)
+        return jnp.stack(outputs[-self.last_blocks :], axis=1) if self.last_blocks else x
+
+    def _in_a_loop(self, x: Array, train: bool) -> Array:
+        """The same with one block in the program, which takes the parameters of each in turn."""
+        params = [self.variables["params"][f"block{index}"] for index in range(self.depth)]
+        stacked = jax.tree.map(lambda *own: jnp.stack(own), *params)
+        dropping = train and self.drop_path > 0
+        rates = jnp.array([self._rate(index) for index in range(self.depth)]) if dropping else None
+        keys = jax.random.split(self.make_rng("dropout"), self.depth) if dropping else None
+
+        def run(x: Array, own: Any) -> tuple[Array, Array | None]:
+            params, rate, key = own
+            block = Block(self.block, 0.0 if rate is None else rate, train, parent=None)
+            y: Any = block.apply({"params": params}, x, rngs={} if key is None else {"dropout": key})
+            return y, y if self.last_blocks else None
+
+        if self.remat:
+            run = jax.checkpoint(run, policy=policy(self.remat), prevent_cse=False)
+        x, outputs = jax.lax.scan(run, x, (stacked, rates, keys))
+        return x if outputs is None else jnp.moveaxis(outputs[-self.last_blocks :], 0, 1)
 
     def _hide(self, x: Float[Array, "batch n dim"], masked: Bool[Array, "batch n"] | None) -> Array:
         """A learned vector in place of the embeddings of masked tokens."""
@@ -160,6 +193,7 @@ def transformer(
     last_blocks: int = 0,
     attention: Attend = attend,
     remat: Saved | None = None,
+    rolled: bool = False,
     dtype: DTypeLike = jnp.float32,
 ) -> Encoder:
     """A pre-norm transformer over a batch of `Tokens`, to features [batch, n, dim].
@@ -191,6 +225,8 @@ def transformer(
             NVIDIA GPU, `partial(jax.nn.dot_product_attention, implementation="cudnn")`.
         remat: compute each block again in the backward pass, but for what is named (see `nn.in_pieces`): with
             "nothing", memory for one block and a third more time.
+        rolled: have one block in the program and run it in a loop, for deep networks: it compiles in a
+            fraction of the time, for a copy of the blocks' parameters. The result is the same.
         dtype: of the computation; parameters are float32.
 
     Raises:
@@ -221,6 +257,16 @@ def transformer(
     block = BlockOptions(heads, mlp_ratio, gelu, swiglu, qkv_bias, layer_scale, epsilon, attention, dtype)
     return adapters.linen(
         Transformer(
-            dim, depth, block, positions, cls_token, registers, mask_token, drop_path, last_blocks, remat
+            dim,
+            depth,
+            block,
+            positions,
+            cls_token,
+            registers,
+            mask_token,
+            drop_path,
+            last_blocks,
+            remat,
+            rolled,
         )
     )

@@ -237,3 +237,40 @@ def test_wrong_arguments(options):
         nn.transformer(**{"dim": 16, "depth": 1, "heads": 4, **options})
     with pytest.raises((ValueError, TypeError), match="pool"):
         nn.vit(nn.patches(4), 16, 1, 4, pool="max")
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"remat": "dots"}, {"last_blocks": 2}, {"layer_scale": 0.1, "swiglu": True}]
+)
+def test_blocks_in_a_loop_are_the_same_blocks(options):
+    x = tokens(jax.random.key(0))
+    plain, rolled = (nn.transformer(16, 3, 4, rolled=rolled, **options) for rolled in (False, True))
+    variables = plain.init(jax.random.key(1), x)
+    again = rolled.init(jax.random.key(1), x)
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), variables, again))
+
+    def loss(params, encoder):
+        return jnp.sum(jnp.sin(encoder.apply(variables._replace(params=params), x, train=True)[0]))
+
+    results = [
+        jax.jit(jax.value_and_grad(lambda p, e=e: loss(p, e)))(variables.params) for e in (plain, rolled)
+    ]
+    (value, gradients), (rolled_value, rolled_gradients) = results
+    np.testing.assert_allclose(value, rolled_value, rtol=1e-5)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), gradients, rolled_gradients
+    )
+
+
+def test_drop_path_in_a_loop_leaves_out_the_same_branches():
+    """Of equal examples: each ends in one of the four ways that the last block's two branches allow."""
+    row = tokens(jax.random.key(0), shape=(1, 6, 5))
+    x = Tokens(jnp.broadcast_to(row.values, (64, 6, 5)), jnp.broadcast_to(row.positions[:1], (64, 6, 2)))
+    found = []
+    for rolled in (False, True):
+        encoder = nn.transformer(16, 2, 4, drop_path=0.5, rolled=rolled)
+        variables = encoder.init(jax.random.key(1), x)
+        y, _ = apply(encoder, variables, x, train=True, key=jax.random.key(2))
+        found.append(sorted({round(float(value), 4) for value in y[:, 0, 0]}))
+    assert len(found[0]) == 4
+    np.testing.assert_allclose(*found, atol=2e-4)
