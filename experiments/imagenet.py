@@ -148,7 +148,9 @@ def setting(
 
 def transformer(width: int, depth: int, heads: int, **options: Any) -> Encoder:
     """Blocks over tokens, as the authors' code computes them; many in a loop, to compile in minutes."""
-    return nn.transformer(width, depth, heads, gelu="erf", rolled=depth > 12, dtype=DTYPE, **options)
+    if depth > 12:
+        options = {"rolled": True, "remat": "dots_with_no_batch_dims"} | options
+    return nn.transformer(width, depth, heads, gelu="erf", dtype=DTYPE, **options)
 
 
 def lars(schedule: optax.Schedule, weight_decay: float) -> optax.GradientTransformation:

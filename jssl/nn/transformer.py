@@ -226,7 +226,8 @@ def transformer(
         remat: compute each block again in the backward pass, but for what is named (see `nn.in_pieces`): with
             "nothing", memory for one block and a third more time.
         rolled: have one block in the program and run it in a loop, for deep networks: it compiles in a
-            fraction of the time, for a copy of the blocks' parameters. The result is the same.
+            fraction of the time, for a copy of the blocks' parameters. The result is the same. Name a `remat`
+            with it: a loop keeps all that its blocks make, where XLA would compute some of it again.
         dtype: of the computation; parameters are float32.
 
     Raises:

@@ -23,6 +23,11 @@ OWN: dict[str, options.Option] = {
         "devices present if not given.",
     ),
     "mesh": options.MESH,
+    "input_rate": (
+        float | None,
+        None,
+        "Examples a second that a host can read and decode; the plan says where the devices would wait.",
+    ),
     "json": (bool, False, "Print the plan as JSON."),
 }
 
@@ -38,7 +43,7 @@ def main(path: str, args: Sequence[str]) -> None:
     for words in combinations:
         arguments, own = options.parse(factory, words, OWN)
         try:
-            plans.append(_plan(factory, arguments, own["topology"], own["mesh"]))
+            plans.append(_plan(factory, arguments, own))
         except ValueError as error:
             if len(combinations) == 1:
                 raise
@@ -52,7 +57,8 @@ def main(path: str, args: Sequence[str]) -> None:
         show_all(plans)
 
 
-def _plan(factory: Factory, arguments: dict, slice_: str | None, mesh: str | None) -> Plan:
+def _plan(factory: Factory, arguments: dict, own: dict) -> Plan:
+    slice_, mesh = own["topology"], own["mesh"]
     sizes = parse_mesh(mesh) if mesh else None
     num = math.prod(sizes.values()) if sizes else None
     if slice_:
@@ -68,7 +74,8 @@ def _plan(factory: Factory, arguments: dict, slice_: str | None, mesh: str | Non
     with data.absent():
         experiment = factory(**arguments)
     check_batch_size(experiment.batch_size, num_devices=len(devices))
-    return make_plan(experiment, device_mesh(devices, fsdp=sizes["fsdp"] if sizes else 1), where, chip)
+    laid_out = device_mesh(devices, fsdp=sizes["fsdp"] if sizes else 1)
+    return make_plan(experiment, laid_out, where, chip, input_rate=own["input_rate"])
 
 
 def without_tpu() -> None:

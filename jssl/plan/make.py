@@ -20,7 +20,7 @@ from jssl.plan.collectives import (
     find_collectives,
 )
 from jssl.plan.hlo import Module
-from jssl.plan.work import count
+from jssl.plan.work import Work, count
 from jssl.program import Program
 from jssl.spec import Experiment
 
@@ -61,9 +61,10 @@ class Cost(NamedTuple):
 
     Attributes:
         compute, memory, network: seconds a step, each at the published peak.
-        bound: the largest of the three.
-        best: seconds a step if all three overlap, at the peak.
-        estimate: seconds a step, if `EFFICIENCY` of the peak is reached.
+        input: seconds a step that the hosts need to read a batch; 0 where it isn't known how fast they read.
+        bound: the largest of them.
+        best: seconds a step if all of the device's three overlap, at the peak.
+        estimate: seconds a step, if `EFFICIENCY` of the peak is reached, and the batches are there.
         hours: of the run, by the estimate.
         chip_hours: the same times the chips.
         fed: examples a second that each host must read, by the estimate.
@@ -72,6 +73,7 @@ class Cost(NamedTuple):
     compute: float
     memory: float
     network: float
+    input: float
     bound: str
     best: float
     estimate: float
@@ -116,7 +118,14 @@ class Plan(NamedTuple):
     warnings: list[str]
 
 
-def make_plan(experiment: Experiment, mesh: Mesh, devices: str, chip: Chip | None = None) -> Plan:
+def make_plan(
+    experiment: Experiment,
+    mesh: Mesh,
+    devices: str,
+    chip: Chip | None = None,
+    *,
+    input_rate: float | None = None,
+) -> Plan:
     """Compile the training step for a mesh, and read what it needs.
 
     Args:
@@ -124,6 +133,7 @@ def make_plan(experiment: Experiment, mesh: Mesh, devices: str, chip: Chip | Non
         mesh: of devices that are here, or of `plan.topology`.
         devices: what they are, in words.
         chip: figures of the device, for the limit of memory and for times.
+        input_rate: examples a second that a host can read.
 
     Raises:
         ValueError: the compiler says that the program doesn't fit.
@@ -146,7 +156,8 @@ def make_plan(experiment: Experiment, mesh: Mesh, devices: str, chip: Chip | Non
     cost = None
     if chip is not None:
         sent = sum(traffic.sent for traffic in collectives)
-        cost = _cost(chip, experiment, flops, bytes_, sent, chips=mesh.size, hosts=hosts)
+        reading = experiment.batch_size / hosts / input_rate if input_rate else 0.0
+        cost = _cost(chip, experiment, Work(flops, bytes_), sent, reading, chips=mesh.size, hosts=hosts)
     plan = Plan(
         experiment=experiment.name,
         devices=devices,
@@ -224,20 +235,21 @@ def _theory(purpose: str, program: Program, found: int) -> str:
 
 
 def _cost(
-    chip: Chip, experiment: Experiment, flops: float, moved: float, sent: float, *, chips: int, hosts: int
+    chip: Chip, experiment: Experiment, work: Work, sent: float, reading: float, *, chips: int, hosts: int
 ) -> Cost:
     """Times from the published figures."""
     parts = {
-        "compute": flops / chip.flops,
-        "memory": moved / chip.bandwidth,
+        "compute": work.flops / chip.flops,
+        "memory": work.bytes / chip.bandwidth,
         "network": sent / chip.network,
     }
     best = max(parts.values())
-    estimate = best / EFFICIENCY
+    estimate = max(best / EFFICIENCY, reading)
     hours = experiment.steps * estimate / 3600
     return Cost(
         **parts,
-        bound=max(parts, key=lambda name: parts[name]),
+        input=reading,
+        bound="input" if estimate == reading else max(parts, key=lambda name: parts[name]),
         best=best,
         estimate=estimate,
         hours=hours,
@@ -252,6 +264,12 @@ def _warnings(plan: Plan) -> Iterable[str]:
         yield (
             f"does not fit: {_megabytes(plan.needed)} of {_megabytes(plan.limit)} on each chip. Try a "
             "smaller --batch-size, more chips, or --mesh with a larger fsdp."
+        )
+    if plan.cost is not None and plan.cost.bound == "input":
+        yield (
+            f"the hosts read a batch in {1e3 * plan.cost.input:,.1f} ms, and the devices take "
+            f"{1e3 * plan.cost.best / EFFICIENCY:,.1f} ms for it: they wait. Use smaller images on disk, "
+            "hosts with more cores, or fewer chips."
         )
     for traffic in plan.collectives:
         needless = traffic.purpose == OTHER and traffic.kind in (

@@ -71,6 +71,17 @@ def test_too_little_memory_is_said():
     assert "--batch-size" in warning
 
 
+def test_hosts_that_read_too_slowly_are_said():
+    slow = plan.make_plan(tiny.simclr(), train.device_mesh(), "8 x v5e", CHIP, input_rate=100.0)
+    assert slow.cost.bound == "input"
+    assert slow.cost.input == slow.cost.estimate == 16 / 100
+    (warning,) = slow.warnings
+    assert "read a batch in 160.0 ms" in warning
+    fast = plan.make_plan(tiny.simclr(), train.device_mesh(), "8 x v5e", CHIP, input_rate=1e9)
+    assert fast.cost.bound != "input"
+    assert not fast.warnings
+
+
 @pytest.fixture
 def planned(tmp_path, monkeypatch, capsys):
     """Runs the command on the tiny experiment; what it printed, or the message that it ended with."""
