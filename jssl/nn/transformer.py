@@ -8,6 +8,7 @@ from flax import linen
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
+from jssl import ops
 from jssl.core import Encoder, Tokens
 from jssl.nn import adapters
 from jssl.nn.attention import Attend, SelfAttention, attend
@@ -132,6 +133,7 @@ class Transformer(linen.Module):
 
         def run(x: Array, own: Any) -> tuple[Array, Array | None]:
             params, rate, key = own
+            x = ops.as_batch(x)
             block = Block(self.block, 0.0 if rate is None else rate, train, parent=None)
             y: Any = block.apply({"params": params}, x, rngs={} if key is None else {"dropout": key})
             return y, y if self.last_blocks else None

@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import AxisType, PartitionSpec
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int
 
-from jssl.ops.devices import Axes, gather, global_rows
+from jssl.ops.devices import Axes, gather, global_rows, mesh_axes
 
 Carry = TypeVar("Carry")
 
@@ -80,15 +80,14 @@ def _on_shares(
     function: Callable[[Array, Array, Axes], Array], x: Array, y: Array, axis_name: str | None
 ) -> Array:
     """`function(x, y, axis_name)`; of whole arrays, on the shares of the devices if there is a mesh."""
-    mesh = jax.sharding.get_abstract_mesh()
-    set_for_jit = not mesh.empty and set(mesh.axis_types) == {AxisType.Auto}
+    axes = mesh_axes(len(x), len(y))
     with jax.named_scope("candidates"):
-        if axis_name is not None or not set_for_jit or len(x) % mesh.size or len(y) % mesh.size:
+        if axis_name is not None or axes is None:
             return function(x, y, axis_name)
-        split = PartitionSpec(mesh.axis_names)
-        return jax.shard_map(
-            lambda x, y: function(x, y, mesh.axis_names), in_specs=(split, split), out_specs=split
-        )(x, y)
+        split = PartitionSpec(axes)
+        return jax.shard_map(lambda x, y: function(x, y, axes), in_specs=(split, split), out_specs=split)(
+            x, y
+        )
 
 
 def _nearest(x: Array, y: Array, axis_name: Axes) -> Int[Array, " rows"]:

@@ -15,6 +15,7 @@ under `pmap`. Differentiating from outside of the mapped function needs no `pmea
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, Scalar, Shaped
 
 Axes = str | tuple[str, ...] | None
@@ -30,6 +31,20 @@ def global_rows(num: int, axis_name: Axes) -> Int[Array, " num"]:
     """Where this device's `num` rows stand in the result of `gather`."""
     first = 0 if axis_name is None else num * jax.lax.axis_index(axis_name)
     return first + jnp.arange(num)
+
+
+def mesh_axes(*sizes: int) -> tuple[str, ...] | None:
+    """The axes of the mesh that a step is compiled for (`jax.set_mesh`), if it cuts such batches evenly."""
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty or set(mesh.axis_types) != {AxisType.Auto} or any(size % mesh.size for size in sizes):
+        return None
+    return mesh.axis_names
+
+
+def as_batch(x: Shaped[Array, "batch *rest"]) -> Shaped[Array, "batch *rest"]:
+    """The same array, kept where its examples are: XLA may otherwise cut it as the parameters are cut."""
+    axes = mesh_axes(len(x))
+    return x if axes is None else jax.lax.with_sharding_constraint(x, PartitionSpec(axes))
 
 
 def mean(x: Float[Array, "*shape"], *, axis_name: str | None = None) -> Scalar:

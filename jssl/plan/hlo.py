@@ -92,7 +92,7 @@ class Module:
     def times(self) -> dict[str, int]:
         """How often each computation runs in a step, those inside of fusions too.
 
-        A loop runs as often as its condition's constant says, and a branch once.
+        A loop runs as often as XLA or its condition's constant says, and a branch once.
         """
         found: dict[str, int] = {}
 
@@ -107,9 +107,9 @@ class Module:
 
     def _callees(self, instruction: Instruction) -> Iterator[tuple[str, int]]:
         if instruction.opcode == "while":
-            (condition,) = instruction.called("condition")
-            for body in instruction.called("body"):
-                yield body, self._limit(condition)
+            known = re.search(r'"known_trip_count":\{"n":"(\d+)"', instruction.text)
+            (condition,), (body,) = instruction.called("condition"), instruction.called("body")
+            yield body, int(known[1]) if known else self._limit(condition)
         elif instruction.opcode in ("call", "async-start", "fusion"):
             for callee in instruction.called("to_apply") + instruction.called("calls"):
                 yield callee, 1

@@ -122,7 +122,7 @@ def test_under_a_mesh_the_devices_share_the_work(share, kind, monkeypatch):
     expected, slope = jax.value_and_grad(lambda x: weighted(plain_of_others(x, LABELS)))(rows())
     np.testing.assert_allclose(value, expected, rtol=1e-6)
     np.testing.assert_allclose(gradient, slope, rtol=1e-5, atol=1e-5)
-    collectives = plan.find_collectives(program.as_text(), dict(mesh.shape))
+    collectives = plan.find_collectives(plan.Module(program.as_text()), dict(mesh.shape))
     moved = {x.kind for x in collectives if x.purpose == "embeddings"}
     assert moved == {kind}
 
