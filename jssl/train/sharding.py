@@ -53,12 +53,21 @@ def device_mesh(devices: Sequence[jax.Device] | None = None, *, fsdp: int = 1) -
     Args:
         devices: their number is a multiple of `fsdp`.
         fsdp: devices that share one copy of the state.
+
+    Raises:
+        ValueError: the axes can't be laid along the sides of a TPU slice.
     """
     devices = jax.devices() if devices is None else devices
     if fsdp < 1 or len(devices) % fsdp:
         raise ValueError(f"Expected fsdp to divide the {len(devices)} devices, got fsdp={fsdp}.")
     shape = (len(devices) // fsdp, fsdp)
-    return jax.make_mesh(shape, AXES, axis_types=(AxisType.Auto,) * 2, devices=devices)
+    try:
+        return jax.make_mesh(shape, AXES, axis_types=(AxisType.Auto,) * 2, devices=devices)
+    except NotImplementedError as error:
+        raise ValueError(
+            f"A mesh of data={shape[0]},fsdp={shape[1]} does not follow the sides of this slice: each axis "
+            "is a product of some of them, on 4x4x8 data=4,fsdp=32 or data=16,fsdp=8."
+        ) from error
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

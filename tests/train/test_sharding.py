@@ -122,3 +122,12 @@ def test_a_large_vision_transformers_state_is_shared():
         shared, needed = held(fsdp)
         assert shared < 1.01 * whole / fsdp
         assert needed < whole / fsdp
+
+
+def test_a_mesh_that_a_slice_can_not_hold(monkeypatch):
+    def refuse(*arguments, **options):
+        raise NotImplementedError("Failed to find assignment")
+
+    monkeypatch.setattr(jax, "make_mesh", refuse)
+    with pytest.raises(ValueError, match=r"data=2,fsdp=4 does not follow the sides of this slice"):
+        train.device_mesh(fsdp=4)
