@@ -1,4 +1,4 @@
-"""Runs that differ in seeds and numbers only, trained side by side in one program."""
+"""Runs that differ in seeds and numbers only, trained in one program."""
 
 from jssl.sweep.command import main
 from jssl.sweep.train import sweep

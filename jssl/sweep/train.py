@@ -1,4 +1,4 @@
-"""Trains the runs of a sweep side by side, each into its own folder, and evaluates each."""
+"""Trains the runs of a sweep in one program, each into its own folder, and evaluates each."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -21,7 +21,7 @@ from jssl.train import Feed, Logs, NonFiniteLoss, ProgressReport, RunBooks, devi
 
 
 def sweep(factory: Factory, choices: Sequence[dict[str, Any]], folder: str | Path) -> dict[str, Run | None]:
-    """Train the experiments that the choices make side by side in one program, then evaluate each.
+    """Train the experiments that the choices make in one program, then evaluate each.
 
     Their folders are those that the runs would have alone: a sweep that was stopped goes on by the same call,
     one with further choices trains what is missing, and each run can be gone on with alone.
