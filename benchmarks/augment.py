@@ -1,6 +1,6 @@
 """Images per second that become two SimCLR views: jssl, vmapped and jitted, against lightly on PIL images.
 
-    python benchmarks/augment.py --peer-python /path/to/python/with/lightly
+    python -m benchmarks.augment --peer-python /path/to/python/with/lightly
 
 Both sides take uint8 images of the size of the views and apply random resized crop, flip, colour jitter (0.8,
 0.8, 0.8, 0.2; probability 0.8), grayscale (0.2), Gaussian blur (sigma 0.1 to 2, probability 0.5; none at 32
@@ -19,16 +19,16 @@ second:
 """
 
 import argparse
+import functools
 import os
-import statistics
-import subprocess
 import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
 
 import jax
 import numpy as np
 
+from benchmarks import sides
 from jssl import platform
 from jssl.core import Transform
 from jssl.pretext import compose, image, simclr_augment, two_views
@@ -46,62 +46,50 @@ def views(size: int) -> Transform:
     return lambda key, x: both(key, image.to_float(x))
 
 
-class Ours:
-    """The compiled views of one size, measured for a few seconds at a time."""
+def rates() -> Callable[[str], tuple[float]]:
+    """jssl's side: the images a second of a size, whose views are compiled when it is first asked for."""
+    platform.configure()
 
-    def __init__(self, size: int) -> None:
+    @functools.cache
+    def compiled(size: int) -> tuple[Callable, jax.Array]:
         rng = np.random.default_rng(0)
-        self.images = jax.numpy.asarray(rng.integers(0, 256, (BATCH_SIZE[size], size, size, 3), np.uint8))
-        self.views = jax.jit(lambda key, x: jax.vmap(views(size))(jax.random.split(key, len(x)), x))
-        self.views(jax.random.key(0), self.images).block_until_ready()
+        images = jax.numpy.asarray(rng.integers(0, 256, (BATCH_SIZE[size], size, size, 3), np.uint8))
+        both = jax.jit(lambda key, x: jax.vmap(views(size))(jax.random.split(key, len(x)), x))
+        both(jax.random.key(0), images).block_until_ready()
+        return both, images
 
-    def images_per_second(self) -> float:
+    def images_per_second(size: str) -> tuple[float]:
+        both, images = compiled(int(size))
         start, step = time.perf_counter(), 0
         while time.perf_counter() - start < SECONDS:
-            self.views(jax.random.key(step), self.images).block_until_ready()
+            both(jax.random.key(step), images).block_until_ready()
             step += 1
-        return step * len(self.images) / (time.perf_counter() - start)
+        return (step * len(images) / (time.perf_counter() - start),)
 
-
-class Peer:
-    """lightly in a Python of its own."""
-
-    def __init__(self, python: str, processes: int) -> None:
-        command = [python, str(Path(__file__).with_name("augment_lightly.py")), str(processes)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def images_per_second(self, size: int) -> float:
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write(f"{size}\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
+    return images_per_second
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--peer-python", help="a Python that has lightly; without it only jssl is measured")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--answer", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    platform.configure()
+    if arguments.answer:
+        sides.answer(rates())
+        return
     cores = len(os.sched_getaffinity(0))
-    peer = Peer(arguments.peer_python, cores) if arguments.peer_python else None
+    turns = {"jssl": sides.Side(sys.executable, "augment", "--answer")}
+    if arguments.peer_python:
+        turns["lightly"] = sides.Side(arguments.peer_python, "augment_lightly", str(cores))
     print(f"{cores} cores, medians of {arguments.rounds} rounds, images per second (two views each)")
     for size in BATCH_SIZE:
-        ours = Ours(size)
-        rates, peer_rates = [], []
-        for _ in range(arguments.rounds):
-            rates.append(ours.images_per_second())
-            peer_rates += [peer.images_per_second(size)] if peer else []
-        line = f"{size:4d} px   jssl {statistics.median(rates):8.0f}"
-        if peer:
-            ratio = statistics.median(rates) / statistics.median(peer_rates)
-            line += f"   lightly {statistics.median(peer_rates):8.0f}   ratio {ratio:5.1f}"
-        print(line, flush=True)
-    if peer and peer.process.stdin:
-        peer.process.stdin.close()
-        peer.process.wait()
+        found = {name: speed for name, (speed,) in sides.in_turn(turns, size, arguments.rounds).items()}
+        cells = [f"{name} {speed:8.0f} ({found['jssl'] / speed:5.2f})" for name, speed in found.items()]
+        print(f"{size:4d} px   " + "   ".join(cells), flush=True)
+    for side in turns.values():
+        side.close()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

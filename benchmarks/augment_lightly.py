@@ -1,7 +1,7 @@
 """The peer's side of `augment.py`, run by the Python that has lightly: two views of PIL images, in processes.
 
-Reads sizes from its input, one a line, and answers each with images per second. The processes only
-transform: nothing is sent back or batched, which would cost the peer more.
+Sizes are asked for by lines. The processes only transform: nothing is sent back or batched, which would cost
+the peer more.
 """
 
 import multiprocessing
@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from lightly.transforms import SimCLRTransform
 from PIL import Image
+
+from benchmarks import sides
 
 IMAGES_A_TASK = {32: 256, 96: 64, 224: 16}
 SECONDS = 2.0
@@ -39,9 +41,7 @@ def transform_all(size: int) -> float:
 def main() -> None:
     processes = int(sys.argv[1])
     with multiprocessing.Pool(processes) as pool:
-        for line in sys.stdin:
-            rates = pool.map(transform_all, [int(line)] * processes, chunksize=1)
-            print(sum(rates), flush=True)
+        sides.answer(lambda size: [sum(pool.map(transform_all, [int(size)] * processes, chunksize=1))])
 
 
 if __name__ == "__main__":

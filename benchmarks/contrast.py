@@ -10,15 +10,14 @@ same loss in JAX with the whole matrix.
 import argparse
 import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 
+from benchmarks import sides
 from jssl import losses, ops, platform
 
 DIM, TEMPERATURE, SECONDS = 128, 0.1, 1.0
@@ -41,36 +40,24 @@ def highest() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def serve(loss: Callable[[jax.Array, jax.Array], jax.Array]) -> None:
-    """Answer each batch size on stdin with milliseconds and megabytes."""
+def figures(loss: Callable[[jax.Array, jax.Array], jax.Array]) -> Callable[[str], tuple[float, float]]:
+    """Milliseconds and megabytes of a batch size."""
     platform.configure()
     step = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
     jax.block_until_ready(step(jnp.ones((2, DIM)), jnp.ones((2, DIM))))
     before = highest()
-    for line in sys.stdin:
-        views = [jax.random.normal(jax.random.key(seed), (int(line), DIM)) for seed in (0, 1)]
+
+    def measured(batch: str) -> tuple[float, float]:
+        views = [jax.random.normal(jax.random.key(seed), (int(batch), DIM)) for seed in (0, 1)]
         jax.block_until_ready(step(*views))
-        times = []
+        times: list[float] = []
         while not times or sum(times) < SECONDS:
             start = time.perf_counter()
             jax.block_until_ready(step(*views))
             times.append(time.perf_counter() - start)
-        print(1e3 * statistics.median(times), highest() - before, flush=True)
+        return 1e3 * statistics.median(times), highest() - before
 
-
-class Side:
-    """One library in a process of its own."""
-
-    def __init__(self, command: list[str]) -> None:
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def measure(self, batch: int) -> tuple[float, float]:
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write(f"{batch}\n")
-        self.process.stdin.flush()
-        milliseconds, megabytes = self.process.stdout.readline().split()
-        return float(milliseconds), float(megabytes)
+    return measured
 
 
 def main() -> None:
@@ -78,30 +65,28 @@ def main() -> None:
     parser.add_argument("--peer-python", help="a Python that has lightly; without it only jssl is measured")
     parser.add_argument("--batches", type=int, nargs="+", default=[256, 1024, 4096, 8192])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--serve", choices=("tiled", "plain"), help=argparse.SUPPRESS)
+    parser.add_argument("--answer", choices=("tiled", "plain"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.serve:
-        serve({"tiled": tiled, "plain": plain}[arguments.serve])
+    if arguments.answer:
+        sides.answer(figures({"tiled": tiled, "plain": plain}[arguments.answer]))
         return
-    own = [sys.executable, "-m", "benchmarks.contrast", "--serve"]
-    sides = {"jssl": Side([*own, "tiled"]), "plain": Side([*own, "plain"])}
+    turns = {
+        "jssl": sides.Side(sys.executable, "contrast", "--answer", "tiled"),
+        "plain": sides.Side(sys.executable, "contrast", "--answer", "plain"),
+    }
     if arguments.peer_python:
-        peer = str(Path(__file__).with_name("contrast_lightly.py"))
-        sides["lightly"] = Side([arguments.peer_python, peer])
+        turns["lightly"] = sides.Side(arguments.peer_python, "contrast_lightly")
     print(f"medians of {arguments.rounds} rounds; theirs / ours in brackets")
     for batch in arguments.batches:
-        rounds = [
-            {name: side.measure(batch) for name, side in sides.items()} for _ in range(arguments.rounds)
-        ]
-        times = {name: statistics.median(found[name][0] for found in rounds) for name in sides}
-        memory = {name: rounds[-1][name][1] for name in sides}
+        found = sides.in_turn(turns, batch, arguments.rounds)
+        own = found["jssl"][0]
         cells = [
-            f"{name} {times[name]:9.1f} ms ({times[name] / times['jssl']:5.2f}) {memory[name]:8.0f} MB"
-            for name in sides
+            f"{name} {time:9.1f} ms ({time / own:5.2f}) {memory:8.0f} MB"
+            for name, (time, memory) in found.items()
         ]
         print(f"{batch:6d}   " + "   ".join(cells), flush=True)
-    for side in sides.values():
-        side.process.terminate()
+    for side in turns.values():
+        side.close()
 
 
 if __name__ == "__main__":

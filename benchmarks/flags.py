@@ -1,10 +1,10 @@
 """What XLA's CPU options are worth: SimCLR's training step with and without the kernel library, in turn.
 
-    python -m benchmarks.flags [--model resnet18|small|mae]
+    python -m benchmarks.flags [--model resnet|vit|mae|small-simclr|small-mae]
 
 Each setting runs in a process of its own, to be alone in it; the settings take turns, and medians
-are compared. "resnet18" is a ResNet-18 of width 16 on 32x32 images with batch 128 and SGD, the others are the
-steps of the experiments on Fashion-MNIST.
+are compared. The first three are those of `pretraining.py`, the others the steps of the experiments on
+Fashion-MNIST.
 """
 
 import argparse
@@ -13,6 +13,9 @@ import statistics
 import subprocess
 import sys
 import time
+from typing import Any
+
+MODELS = ("resnet", "vit", "mae", "small-simclr", "small-mae")
 
 SETTINGS: dict[str, tuple[str, ...]] = {
     "none": (),
@@ -27,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", choices=("resnet18", "small", "mae"), default="resnet18")
+    parser.add_argument("--model", choices=MODELS, default="resnet")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--setting", choices=SETTINGS, help=argparse.SUPPRESS)
@@ -42,7 +45,7 @@ def main() -> None:
     plain = statistics.median(speeds["none"])
     for name, found in speeds.items():
         speed = statistics.median(found)
-        print(f"{arguments.model:10} {name:20} {speed:8.0f} examples/s   ratio {speed / plain:.2f}")
+        print(f"{arguments.model:12} {name:20} {speed:8.0f} examples/s   ratio {speed / plain:.2f}")
 
 
 def in_a_process(model: str, steps: int, setting: str) -> float:
@@ -79,22 +82,15 @@ def examples_per_second(model: str, steps: int, fusion: tuple[str, ...]) -> floa
     return batch_size / statistics.median(seconds[3:])
 
 
-def workload(model: str):
+def workload(model: str) -> tuple[Any, Any, tuple[int, ...], int]:
     """Method, optimizer, image shape and batch size."""
-    import optax
-
+    from benchmarks import pretraining
     from experiments.mae_fashion_mnist import mae_fashion_mnist
     from experiments.simclr_fashion_mnist import simclr_fashion_mnist
-    from jssl import methods, nn, pretext
 
-    if model == "resnet18":
-        method = methods.simclr(
-            encoder=nn.resnet18(width=16, stem="cifar"),
-            projector=nn.mlp((128, 128)),
-            augment=pretext.two_views(pretext.simclr_augment(32, strength=0.5, blur=False)),
-        )
-        return method, optax.sgd(0.06, momentum=0.9), (32, 32, 3), 128
-    experiment = {"small": simclr_fashion_mnist, "mae": mae_fashion_mnist}[model]()
+    if model in pretraining.WORKLOADS:
+        return *pretraining.workload(model), (32, 32, 3), pretraining.BATCH
+    experiment = simclr_fashion_mnist() if model == "small-simclr" else mae_fashion_mnist()
     return experiment.method, experiment.optimizer, (28, 28, 1), experiment.batch_size
 
 

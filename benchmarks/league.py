@@ -140,10 +140,16 @@ def export_images(arguments: argparse.Namespace) -> Path:
         from jssl import data
 
         images = cifar10.setting("small", arguments.data_dir, epochs=1, batch_size=256).data
+        assert images.test
         train, test = data.as_arrays(images.train), data.as_arrays(images.test)
-        arrays = {"train": train["image"], "train_labels": train["label"]}
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **arrays, test=test["image"], test_labels=test["label"])
+        np.savez(
+            path,
+            train=train["image"],
+            train_labels=train["label"],
+            test=test["image"],
+            test_labels=test["label"],
+        )
     return path
 
 

@@ -64,7 +64,7 @@ class Twin(NamedTuple):
     fast: a part of `trained` that learns ten times as fast.
     """
 
-    encode: Callable[[Tensor], Tensor]
+    encode: nn.Module
     trained: nn.Module
     loss: Callable[[list[Tensor], int], Tensor]
     transform: Callable[[], Callable[[Image.Image], list[Tensor]]]

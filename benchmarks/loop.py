@@ -84,12 +84,10 @@ def measure(steps: int, rounds: int):
                     step,
                     state,
                     feed,
+                    train.RunBooks(logs, checkpoints, (), experiment.log_every),
                     num_steps=steps,
-                    logs=logs,
-                    checkpoints=checkpoints,
-                    progress=progress,
-                    log_every=experiment.log_every,
                     save_every=experiment.save_every,
+                    progress=progress,
                 )
                 jax.block_until_ready(state)
                 return (time.perf_counter() - started) / steps

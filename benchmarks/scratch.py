@@ -97,8 +97,8 @@ def main() -> None:
                 variables = scratch.train(trainer, key, inputs, labels, subset, recipe)
                 logits = embed_all(partial(trainer.logits, variables), held_out)
                 accuracies.append(float((logits.argmax(axis=1) == truth).mean()))
-            spread = np.std(accuracies, ddof=1) if len(accuracies) > 1 else 0.0
-            row = np.mean(accuracies), spread, name, recipe, time.perf_counter() - started
+            spread = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else 0.0
+            row = float(np.mean(accuracies)), spread, name, recipe, time.perf_counter() - started
             found.append(row)
             print(describe(*row), flush=True)
     print("best:", describe(*max(found, key=lambda row: row[0])))

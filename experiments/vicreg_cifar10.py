@@ -10,8 +10,8 @@ halved, as in the paper.
 A covariance term grows with the projector's width; the small preset's weight makes up for it.
 
 Published: linear 92.07 % (solo-learn's table, online classifier), 90.12 % in 300 epochs with other weights
-(eb_jepa's table); not reproduced here, for want of an accelerator. Small preset: kNN 43.3 ± 0.7 % (raw
-pixels 26.5, untrained 28.0 ± 0.9), linear with 1,000 labels 41.3 ± 0.4 %, with all 46.2 ± 0.3 % (means of 3
+(eb_jepa's table); not reproduced here, for want of an accelerator. Small preset: kNN 43.6 ± 0.2 % (raw
+pixels 26.5, untrained 28.1 ± 0.7), linear with 1,000 labels 41.7 ± 0.4 %, with all 46.5 ± 0.5 % (means of 6
 seeds); `benchmarks/league.py`.
 
 Reference: Bardes et al., 2021, arXiv 2105.04906.

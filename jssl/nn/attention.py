@@ -9,6 +9,8 @@ from flax import linen
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from jssl.nn.dense import Dense
+
 Attend: TypeAlias = Callable[[Array, Array, Array], Array]
 
 
@@ -42,7 +44,7 @@ class SelfAttention(linen.Module):
     def __call__(self, x: Float[Array, "batch n dim"]) -> Float[Array, "batch n dim"]:
         batch, n, dim = x.shape
         init = linen.initializers.xavier_uniform()
-        dense = linen.Dense(3 * dim, self.qkv_bias, self.dtype, kernel_init=init, name="qkv")
+        dense = Dense(3 * dim, self.qkv_bias, self.dtype, kernel_init=init, name="qkv")
         q, k, v = jnp.unstack(dense(x).reshape(batch, n, 3, self.heads, dim // self.heads), axis=2)
         out = self.attend(q, k, v).reshape(batch, n, dim)
-        return linen.Dense(dim, dtype=self.dtype, kernel_init=init, name="out")(out)
+        return Dense(dim, dtype=self.dtype, kernel_init=init, name="out")(out)

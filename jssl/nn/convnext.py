@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from jssl.core import Encoder
 from jssl.nn import adapters
+from jssl.nn.dense import Dense
 from jssl.nn.transformer import Gelu
 
 
@@ -69,9 +70,9 @@ class ConvNeXtBlock(linen.Module):
             dim, (7, 7), padding=3, feature_group_count=dim, dtype=self.dtype, kernel_init=init, name="conv"
         )(x)
         y = linen.LayerNorm(1e-6, self.dtype, name="norm")(y)
-        y = linen.Dense(4 * dim, dtype=self.dtype, kernel_init=init, name="mlp1")(y)
+        y = Dense(4 * dim, dtype=self.dtype, kernel_init=init, name="mlp1")(y)
         y = linen.gelu(y, approximate=self.gelu == "tanh")
-        y = linen.Dense(dim, dtype=self.dtype, kernel_init=init, name="mlp2")(y)
+        y = Dense(dim, dtype=self.dtype, kernel_init=init, name="mlp2")(y)
         scale = self.param("scale", linen.initializers.constant(self.layer_scale), (dim,))
         y = y * scale.astype(y.dtype).reshape(1, 1, 1, -1)
         return x + linen.Dropout(self.drop_path, broadcast_dims=(1, 2, 3))(y, deterministic=not train)

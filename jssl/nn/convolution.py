@@ -19,7 +19,7 @@ def convolve(
 
     Where the output is smaller than the kernel, as in the last stage for small images, it is a product of
     matrices over the patches under the kernel. XLA's CPU backend would go through such a convolution, and
-    through its gradients, value by value, up to twelve times slower (`benchmarks/convolution.py`).
+    through its gradients, value by value, up to twelve times slower (`benchmarks/layers.py`).
     """
     height, width = (
         (size + sum(pad) - taps) // stride + 1

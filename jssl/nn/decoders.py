@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from jssl.core import Encoder
 from jssl.nn import adapters
+from jssl.nn.dense import Dense
 
 
 class ConvDecoder(linen.Module):
@@ -34,7 +35,7 @@ class ConvDecoder(linen.Module):
         height, width = (size // 2**self.stages for size in self.shape[:2])
         if x.ndim == 2:
             dim = self.width * 2**self.stages
-            return linen.relu(linen.Dense(height * width * dim, dtype=self.dtype)(x)).reshape(
+            return linen.relu(Dense(height * width * dim, dtype=self.dtype)(x)).reshape(
                 -1, height, width, dim
             )
         if x.shape[1:-1] != (height, width):

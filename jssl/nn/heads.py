@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from jssl import ops
 from jssl.core import Encoder
 from jssl.nn import adapters
+from jssl.nn.dense import Dense
 
 UNIFORM = linen.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 """PyTorch's initialisation of a linear layer's kernel: uniform in +-1 / sqrt(inputs).
@@ -38,7 +39,7 @@ class MLP(linen.Module):
         return self._norm(x, train, affine=False) if self.final_norm else x
 
     def _dense(self, size: int, use_bias: bool) -> linen.Dense:
-        return linen.Dense(size, use_bias, dtype=self.dtype, kernel_init=UNIFORM)
+        return Dense(size, use_bias, dtype=self.dtype, kernel_init=UNIFORM)
 
     def _norm(self, x: Array, train: bool, affine: bool = True) -> Array:
         if self.norm == "layer":
@@ -82,7 +83,7 @@ class Bottleneck(linen.Module):
         return ops.l2_normalize(ops.at_least_float32(x))
 
     def _dense(self, size: int, use_bias: bool) -> linen.Dense:
-        return linen.Dense(size, use_bias, dtype=self.dtype, kernel_init=linen.initializers.normal(0.02))
+        return Dense(size, use_bias, dtype=self.dtype, kernel_init=linen.initializers.normal(0.02))
 
 
 class WeightNormalized(linen.Module):
@@ -194,4 +195,4 @@ def linear(num: int, *, use_bias: bool = True, dtype: DTypeLike = jnp.float32) -
     """One linear layer to `num` outputs over the last axis."""
     if num < 1:
         raise ValueError(f"expected 1 output or more, got num={num}")
-    return adapters.linen(linen.Dense(num, use_bias=use_bias, dtype=dtype))
+    return adapters.linen(Dense(num, use_bias=use_bias, dtype=dtype))

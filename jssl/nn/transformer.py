@@ -1,5 +1,6 @@
 """Transformer over tokens, whatever they were cut from."""
 
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ from jssl import ops
 from jssl.core import Encoder, Tokens
 from jssl.nn import adapters
 from jssl.nn.attention import Attend, SelfAttention, attend
+from jssl.nn.dense import Dense
 from jssl.nn.memory import Saved, policy
 from jssl.nn.positions import Grid, grid_positions, sincos
 
@@ -54,14 +56,14 @@ class Block(linen.Module):
     def _mlp(self, x: Array) -> Array:
         dim, hidden = x.shape[-1], int(x.shape[-1] * self.options.mlp_ratio)
         if not self.options.swiglu:
-            y = linen.gelu(self._dense(hidden, "mlp1")(x), approximate=self.options.gelu == "tanh")
-            return self._dense(dim, "mlp2")(y)
+            gelu = jax.checkpoint(partial(linen.gelu, approximate=self.options.gelu == "tanh"))
+            return self._dense(dim, "mlp2")(gelu(self._dense(hidden, "mlp1")(x)))
         gate, y = jnp.split(self._dense(2 * swiglu_size(hidden), "mlp1")(x), 2, axis=-1)
         return self._dense(dim, "mlp2")(linen.silu(gate) * y)
 
     def _dense(self, size: int, name: str) -> linen.Dense:
         init = linen.initializers.xavier_uniform()
-        return linen.Dense(size, dtype=self.options.dtype, kernel_init=init, name=name)
+        return Dense(size, dtype=self.options.dtype, kernel_init=init, name=name)
 
     def _branch(self, y: Array, name: str) -> Array:
         if self.options.layer_scale is not None:
@@ -96,7 +98,7 @@ class Transformer(linen.Module):
 
     @linen.compact
     def __call__(self, tokens: Tokens, *, train: bool) -> Float[Array, "batch *blocks m dim"]:
-        embed = linen.Dense(
+        embed = Dense(
             self.dim,
             dtype=self.block.dtype,
             kernel_init=linen.initializers.xavier_uniform(),
