@@ -15,8 +15,8 @@ def product(
 ) -> Float[Array, "*batch outputs"]:
     """`x @ kernel`, with the kernel's gradient written as `x' g`.
 
-    JAX writes it as `(g' x)'`, for which XLA's CPU backend first copies all of `g` to its transpose: a third
-    of the time of a linear layer's gradient (`benchmarks/layers.py`). Reverse mode only.
+    JAX writes it as `(g' x)'`, for which XLA's CPU backend first copies all of `g` to its transpose: up to
+    three tenths of a linear layer's time with its gradients (`benchmarks/layers.py`). Reverse mode only.
     """
     return lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
 

@@ -56,6 +56,7 @@ class Block(linen.Module):
     def _mlp(self, x: Array) -> Array:
         dim, hidden = x.shape[-1], int(x.shape[-1] * self.options.mlp_ratio)
         if not self.options.swiglu:
+            # A CPU computes it again faster than it reads what would be kept of it.
             gelu = jax.checkpoint(partial(linen.gelu, approximate=self.options.gelu == "tanh"))
             return self._dense(dim, "mlp2")(gelu(self._dense(hidden, "mlp1")(x)))
         gate, y = jnp.split(self._dense(2 * swiglu_size(hidden), "mlp1")(x), 2, axis=-1)
