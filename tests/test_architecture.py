@@ -41,7 +41,7 @@ MAY_IMPORT = {
     },
     "options": {"locate"},
     "experiment": {"platform", "train", "run_folder", "spec", "locate", "runner", "options", "hosts"},
-    "plan": {"platform", "data", "train", "spec", "program", "locate", "options"},
+    "plan": {"platform", "data", "train", "spec", "program", "locate", "options", "report"},
     "sweep": {
         "core",
         "platform",

@@ -161,7 +161,7 @@ class Transformer(linen.Module):
         if self.positions is None:
             return sincos(positions, self.dim).astype(self.block.dtype)
         shape = (*self.positions.sizes, self.dim)
-        table = self.param("positions", linen.initializers.normal(0.02), shape)
+        table = ops.as_whole(self.param("positions", linen.initializers.normal(0.02), shape))
         return grid_positions(table, positions, self.positions).astype(self.block.dtype)
 
     def _first(self, batch: int) -> list[Float[Array, "batch m dim"]]:

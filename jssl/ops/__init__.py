@@ -2,7 +2,7 @@
 
 from jssl.ops.agreement import normalized_mutual_information
 from jssl.ops.candidates import log_sum_exp, log_sum_exp_of_others, nearest
-from jssl.ops.devices import as_batch, gather, global_rows, masked_mean, mean
+from jssl.ops.devices import as_batch, as_whole, gather, global_rows, masked_mean, mean
 from jssl.ops.ema import ema
 from jssl.ops.kmeans import (
     Clusters,
@@ -24,6 +24,7 @@ __all__ = [
     "KMeans",
     "Queue",
     "as_batch",
+    "as_whole",
     "at_least_float32",
     "at_step",
     "cosine",

@@ -47,6 +47,14 @@ def as_batch(x: Shaped[Array, "batch *rest"]) -> Shaped[Array, "batch *rest"]:
     return x if axes is None else jax.lax.with_sharding_constraint(x, PartitionSpec(axes))
 
 
+def as_whole(x: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
+    """The same array, whole on each device where it is used, wherever it is kept.
+
+    For small parameters of large results: XLA may otherwise move the results, to spare moving the parameters.
+    """
+    return x if mesh_axes() is None else jax.lax.with_sharding_constraint(x, PartitionSpec())
+
+
 def mean(x: Float[Array, "*shape"], *, axis_name: str | None = None) -> Scalar:
     """The mean over all elements of all devices."""
     return jnp.mean(x) if axis_name is None else jax.lax.pmean(jnp.mean(x), axis_name)

@@ -5,6 +5,7 @@ from jssl.plan.collectives import Collective, find_collectives
 from jssl.plan.command import main
 from jssl.plan.hlo import Module
 from jssl.plan.make import Cost, Plan, Traffic, make_plan
+from jssl.plan.page import draw_plans
 from jssl.plan.show import show
 from jssl.plan.work import Work, count
 
@@ -18,6 +19,7 @@ __all__ = [
     "Traffic",
     "Work",
     "count",
+    "draw_plans",
     "find_collectives",
     "main",
     "make_plan",

@@ -12,6 +12,7 @@ from jssl import data, options, platform
 from jssl.locate import Factory, find
 from jssl.plan.chips import CHIPS, topology
 from jssl.plan.make import Plan, as_json, make_plan
+from jssl.plan.page import draw_plans
 from jssl.plan.show import show, show_all
 from jssl.train import check_batch_size, device_mesh, parse_mesh
 
@@ -29,6 +30,11 @@ OWN: dict[str, options.Option] = {
         "Examples a second that a host can read and decode; the plan says where the devices would wait.",
     ),
     "json": (bool, False, "Print the plan as JSON."),
+    "page": (
+        str | None,
+        None,
+        "An HTML file to draw several plans into: costs and memory beside each other.",
+    ),
 }
 
 
@@ -55,6 +61,8 @@ def main(path: str, args: Sequence[str]) -> None:
         show(plans[0])
     elif plans:
         show_all(plans)
+    if own["page"] and plans:
+        sys.stderr.write(f"{draw_plans(plans, own['page'])}\n")
 
 
 def _plan(factory: Factory, arguments: dict, own: dict) -> Plan:
@@ -82,4 +90,6 @@ def without_tpu() -> None:
     """Settings with which libtpu compiles on a machine that has no TPU; never over the user's own."""
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
     os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
+    # Nothing runs on a TPU here, so that two plans at a time don't get in each other's way.
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     jax.config.update("jax_platforms", "cpu")

@@ -117,6 +117,11 @@ class Plan(NamedTuple):
     compilation: float
     warnings: list[str]
 
+    @property
+    def fits(self) -> bool:
+        """Whether a device has the memory, as far as it is known."""
+        return self.limit is None or self.needed <= self.limit
+
 
 def make_plan(
     experiment: Experiment,
@@ -260,7 +265,7 @@ def _cost(
 
 def _warnings(plan: Plan) -> Iterable[str]:
     """What a reader should know before paying."""
-    if plan.limit is not None and plan.needed > plan.limit:
+    if plan.limit is not None and not plan.fits:
         yield (
             f"does not fit: {_megabytes(plan.needed)} of {_megabytes(plan.limit)} on each chip. Try a "
             "smaller --batch-size, more chips, or --mesh with a larger fsdp."

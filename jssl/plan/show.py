@@ -25,43 +25,45 @@ def show(plan: Plan, console: Console | None = None) -> None:
         console.print(f"[yellow]warning:[/] {warning}")
 
 
+HEADS = (
+    "devices",
+    "mesh",
+    "batch",
+    "memory, MB",
+    "GFLOP",
+    "sent, MB",
+    "bound",
+    "ms a step",
+    "hours",
+    "chip-hours",
+)
+
+
 def show_all(plans: Sequence[Plan], console: Console | None = None) -> None:
     """Print a row for each."""
-    heads = (
-        "devices",
-        "batch",
-        "MB of memory",
-        "GFLOP",
-        "MB sent",
-        "bound",
-        "ms a step",
-        "hours",
-        "chip-hours",
-    )
-    table = Table(*heads, title=plans[0].experiment, title_justify="left")
-    for column in table.columns[1:]:
+    table = Table(*HEADS, title=plans[0].experiment, title_justify="left")
+    for column in table.columns[2:]:
         column.justify = "right"
     for plan in plans:
-        cost = plan.cost
-        costs = ["", "", "", ""]
-        if cost is not None:
-            costs = [
-                cost.bound,
-                f"{1e3 * cost.estimate:,.1f}",
-                f"{cost.hours:,.1f}",
-                f"{cost.chip_hours:,.0f}",
-            ]
-        fits = plan.limit is None or plan.needed <= plan.limit
-        sent = sum(traffic.sent for traffic in plan.collectives)
-        table.add_row(
-            plan.devices,
-            f"{plan.batch_size:,}",
-            f"{plan.needed / 1e6:,.0f}" + ("" if fits else " (too many)"),
-            f"{plan.flops / 1e9:,.1f}",
-            f"{sent / 1e6:,.1f}",
-            *costs,
-        )
+        table.add_row(*row(plan))
     (console or Console()).print(table)
+
+
+def row(plan: Plan) -> list[str]:
+    """A plan in the columns of `HEADS`; memory, work and what is sent are of each device in a step."""
+    cost = plan.cost
+    costs = ["", "", "", ""]
+    if cost is not None:
+        costs = [cost.bound, f"{1e3 * cost.estimate:,.1f}", f"{cost.hours:,.1f}", f"{cost.chip_hours:,.0f}"]
+    return [
+        plan.devices,
+        ", ".join(f"{name}={size}" for name, size in plan.mesh.items() if size > 1),
+        f"{plan.batch_size:,}",
+        f"{plan.needed / 1e6:,.0f}" + ("" if plan.fits else " (too many)"),
+        f"{plan.flops / 1e9:,.1f}",
+        f"{sum(traffic.sent for traffic in plan.collectives) / 1e6:,.1f}",
+        *costs,
+    ]
 
 
 def _memory(plan: Plan) -> Table:

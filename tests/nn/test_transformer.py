@@ -277,32 +277,34 @@ def test_drop_path_in_a_loop_leaves_out_the_same_branches():
     np.testing.assert_allclose(*found, atol=2e-4)
 
 
-def test_blocks_in_a_loop_keep_the_batch_cut_and_share_the_parameters():
+@pytest.mark.parametrize("positions", [None, nn.Grid((8, 8))])
+def test_blocks_in_a_loop_keep_the_batch_cut_and_share_the_parameters(positions):
     """Compiled for a mesh: gathered are parameters, and nothing is moved that has the batch's size."""
     mesh = train.device_mesh(fsdp=4)
     x = tokens(jax.random.key(0), shape=(64, 6, 5))
-    x = x._replace(positions=x.positions[:1])
-    encoder = nn.transformer(32, 4, 4, rolled=True)
+    x = x._replace(positions=jax.random.uniform(jax.random.key(2), (64, 6, 4 if positions else 2)))
+    encoder = nn.transformer(32, 4, 4, rolled=True, positions=positions, cls_token=True)
     variables = encoder.init(jax.random.key(1), x)
     places = jax.tree.map(
         lambda p: NamedSharding(mesh, PartitionSpec(*[None] * (p.ndim - 1), "fsdp")), variables
     )
 
-    def loss(variables, values):
-        return jnp.sum(encoder.apply(variables, x._replace(values=values), train=True)[0] ** 2)
+    def loss(variables, x):
+        return jnp.sum(encoder.apply(variables, x, train=True)[0] ** 2)
 
     with jax.set_mesh(mesh):
         step = jax.jit(
             jax.grad(loss), in_shardings=(places, train.batch_sharding(mesh)), out_shardings=places
         )
-        program = step.lower(variables, x.values).compile()
+        program = step.lower(variables, x).compile()
     found = plan.find_collectives(plan.Module(program.as_text()), dict(mesh.shape))
+    assert {c.kind for c in found} == {"all-gather", "all-reduce"}
     assert {c.axes for c in found if c.kind == "all-gather"} == {"fsdp"}
     largest = max(p.nbytes for p in jax.tree.leaves(variables))
     assert max(c.bytes for c in found if c.kind == "all-gather") <= largest
     for own, expected in zip(
-        jax.tree.leaves(program(jax.device_put(variables, places), x.values)),
-        jax.tree.leaves(jax.jit(jax.grad(loss))(variables, x.values)),
+        jax.tree.leaves(program(jax.device_put(variables, places), x)),
+        jax.tree.leaves(jax.jit(jax.grad(loss))(variables, x)),
         strict=True,
     ):
         np.testing.assert_allclose(own, expected, rtol=1e-3, atol=1e-3)

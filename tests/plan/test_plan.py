@@ -114,7 +114,7 @@ def test_the_command_prints_numbers_and_words(planned):
 
 def test_several_plans_are_a_table(planned):
     said = planned("--mesh", "data=8", "--batch-size", "16,32")
-    assert [said.count(f"│ 8 x cpu │    {size} │") for size in (16, 32)] == [1, 1], said
+    assert [said.count(f"│ 8 x cpu │ data=8 │    {size} │") for size in (16, 32)] == [1, 1], said
     found = json.loads(planned("--mesh", "data=8", "--batch-size", "16,32", "--json"))
     assert [plan["batch_size"] for plan in found] == [16, 32]
 
