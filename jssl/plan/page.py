@@ -1,6 +1,6 @@
 """The page of several plans: what each would cost, and whether it fits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,29 +13,16 @@ from jssl.report.markup import Markup, join, tag
 from jssl.report.page import head, write
 from jssl.report.palette import class_colour
 
-WIDTH = 520
+LABEL_WIDTH, LABEL_HEIGHT = 44, 10
 
 
-class Axis(NamedTuple):
-    """A logarithmic axis that holds all of its values."""
+class Dot(NamedTuple):
+    """A plan in the chart: position, and the height at which its label stands."""
 
-    low: float
-    high: float
-    ticks: list[float]
-
-    @classmethod
-    def over(cls, values: Sequence[float]) -> "Axis":
-        """With a little air on both sides."""
-        low, high = series.padded_range(np.log10(values))
-        return cls(low, high, series.log_ticks(low, high))
-
-    def across(self, value: float) -> float:
-        """Horizontal position of a value."""
-        return float(chart.horizontal(np.log10([value]), self.low, self.high, WIDTH)[0])
-
-    def scale(self) -> chart.Scale:
-        """The same as a vertical one."""
-        return chart.Scale(np.log10, self.low, self.high, self.ticks, percent=False)
+    plan: Plan
+    x: float
+    y: float
+    label: float
 
 
 def draw_plans(plans: Sequence[Plan], page: str | Path) -> Path:
@@ -51,10 +38,6 @@ def draw_plans(plans: Sequence[Plan], page: str | Path) -> Path:
     parts = [tag("section", tag("h2", "Plans"), _table(plans, colours))]
     costly = [plan for plan in plans if plan.cost is not None]
     if len(costly) > 1:
-        charts = [
-            _chart("chip-hours against hours of the run", costly, colours, lambda cost: cost.chip_hours),
-            _chart("examples that each host must read a second", costly, colours, lambda cost: cost.fed),
-        ]
         legend = (
             tag("span", tag("i", class_="mark", style=f"background:{colour}"), devices)
             for devices, colour in colours.items()
@@ -64,8 +47,8 @@ def draw_plans(plans: Sequence[Plan], page: str | Path) -> Path:
                 "section",
                 tag("h2", "Costs"),
                 tag("p", *legend, class_="note names"),
-                tag("p", "A number is the batch size; a ring does not fit.", class_="note"),
-                tag("div", *charts, class_="charts"),
+                tag("p", "Beside a dot stands the batch size. A ring does not fit.", class_="note"),
+                tag("div", _chart(costly, colours), class_="charts"),
             )
         )
     parts.append(tag("section", tag("h2", "Memory of each device"), _memory(plans, colours)))
@@ -86,56 +69,71 @@ def _table(plans: Sequence[Plan], colours: dict[str, str]) -> Markup:
     return tag("div", table, class_="scroll")
 
 
-def _chart(title: str, plans: Sequence[Plan], colours: dict[str, str], of: Callable) -> Markup:
-    """A dot for each plan: hours of the run, and a figure of its cost."""
-    across = Axis.over([plan.cost.hours for plan in plans if plan.cost])
-    upwards = Axis.over([of(plan.cost) for plan in plans])
-    scale = upwards.scale()
-    dots = []
-    for plan in plans:
-        assert plan.cost is not None
-        x, y = across.across(plan.cost.hours), scale.height(of(plan.cost))
-        colour = colours[plan.devices]
-        left = x > 0.8 * WIDTH
-        dots += [
-            tag(
-                "circle",
-                cx=f"{x:.1f}",
-                cy=f"{y:.1f}",
-                r=4,
-                fill=colour if plan.fits else "none",
-                stroke=colour,
-            ),
-            tag(
-                "text",
-                f"{plan.batch_size:,}",
-                x=f"{x + (-8 if left else 8):.1f}",
-                y=f"{y:.1f}",
-                dy="0.32em",
-                text_anchor="end" if left else "start",
-            ),
-        ]
-    hours = (
-        tag(
-            "text",
-            f"{wording.tick(tick)} h",
-            x=f"{across.across(tick):.1f}",
-            y=chart.HEIGHT - 7,
-            text_anchor="middle",
-        )
-        for tick in across.ticks
+def _chart(plans: Sequence[Plan], colours: dict[str, str]) -> Markup:
+    """Chip-hours against hours of the run; drawn narrow for phones too."""
+    name = tag("span", "Chip-hours against hours of the run", class_="name")
+    widths = {"plot for-narrow": chart.NARROW, "plot for-wide": chart.WIDE}
+    plots = (tag("div", _drawing(plans, colours, width), class_=kind) for kind, width in widths.items())
+    return tag("figure", tag("figcaption", name), *plots, class_="chart wide")
+
+
+def _drawing(plans: Sequence[Plan], colours: dict[str, str], width: int) -> Markup:
+    hours = np.array([plan.cost.hours for plan in plans if plan.cost])
+    chip_hours = np.array([plan.cost.chip_hours for plan in plans if plan.cost])
+    across, upwards = _logarithmic(hours), _logarithmic(chip_hours)
+
+    def place(values: Sequence[float]) -> np.ndarray:
+        return chart.horizontal(np.log10(values), across.low, across.high, width)
+
+    ticks = (
+        tag("text", f"{wording.tick(tick)} h", x=f"{x:.1f}", y=chart.HEIGHT - 7, text_anchor="middle")
+        for tick, x in zip(across.ticks, place(across.ticks), strict=True)
     )
-    drawing = tag(
+    dots = _labelled(plans, place(hours.tolist()), upwards.place(chip_hours))
+    return tag(
         "svg",
-        *(chart.gridline(tick, scale, WIDTH) for tick in scale.ticks),
-        *hours,
-        *dots,
-        viewBox=f"0 0 {WIDTH} {chart.HEIGHT}",
+        *(chart.gridline(tick, upwards, width) for tick in upwards.ticks),
+        *ticks,
+        *(_draw(dot, colours[dot.plan.devices], width) for dot in dots),
+        viewBox=f"0 0 {width} {chart.HEIGHT}",
         role="img",
-        aria_label=f"{title}, of {len(plans)} plans",
+        aria_label=f"chip-hours against hours of {len(plans)} plans",
     )
-    name = tag("span", title, class_="name")
-    return tag("figure", tag("figcaption", name), tag("div", drawing, class_="plot"), class_="chart")
+
+
+def _logarithmic(values: np.ndarray) -> chart.Scale:
+    low, high = series.padded_range(np.log10(values))
+    return chart.Scale(np.log10, low, high, series.log_ticks(low, high), percent=False)
+
+
+def _labelled(plans: Sequence[Plan], across: np.ndarray, down: np.ndarray) -> list[Dot]:
+    """The dots, their labels moved down where they would cover another's."""
+    dots: list[Dot] = []
+    for plan, x, y in sorted(zip(plans, across, down, strict=True), key=lambda found: found[2]):
+        beside = [dot.label for dot in dots if abs(dot.x - x) < LABEL_WIDTH]
+        dots.append(Dot(plan, float(x), float(y), max(float(y), *(z + LABEL_HEIGHT for z in beside), 0.0)))
+    return dots
+
+
+def _draw(dot: Dot, colour: str, width: int) -> Markup:
+    left = dot.x > width - chart.RIGHT - LABEL_WIDTH
+    circle = tag(
+        "circle",
+        cx=f"{dot.x:.1f}",
+        cy=f"{dot.y:.1f}",
+        r=4,
+        fill=colour if dot.plan.fits else "none",
+        stroke=colour,
+    )
+    label = tag(
+        "text",
+        f"{dot.plan.batch_size:,}",
+        x=f"{dot.x + (-8 if left else 8):.1f}",
+        y=f"{dot.label:.1f}",
+        dy="0.32em",
+        text_anchor="end" if left else "start",
+    )
+    return join(circle, label)
 
 
 def _memory(plans: Sequence[Plan], colours: dict[str, str]) -> Markup:
