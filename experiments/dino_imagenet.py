@@ -26,6 +26,7 @@ def dino_imagenet(
     epochs: int = 800,
     steps: int | None = None,
     batch_size: int = 1_024,
+    pieces: int = 1,
     learning_rate: float = 5e-4,
     weight_decay: float = 0.04,
     num_prototypes: int = 65_536,
@@ -46,6 +47,7 @@ def dino_imagenet(
         epochs: Passes over the training images.
         steps: Training steps, instead of epochs.
         batch_size: Images a step.
+        pieces: Parts of a batch that networks take one after the other, for less memory (see `nn.in_pieces`).
         learning_rate: Of AdamW, for a batch of 256; it grows with the batch.
         weight_decay: Of AdamW at the start; it rises to ten times that along a cosine.
         num_prototypes: Outputs of the head.
@@ -57,7 +59,7 @@ def dino_imagenet(
         depth: Number of its blocks.
         heads: Of its attention.
     """
-    task = imagenet.setting(data_dir, size, epochs=epochs, steps=steps, batch_size=batch_size)
+    task = imagenet.setting(data_dir, size, epochs=epochs, steps=steps, batch_size=batch_size, pieces=pieces)
     network = nn.vit(
         nn.patches(patch, relative=True),
         width,

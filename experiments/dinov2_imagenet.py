@@ -32,6 +32,7 @@ def dinov2_imagenet(
     size: int = 224,
     steps: int = 125_000,
     batch_size: int = 2_048,
+    pieces: int = 1,
     learning_rate: float = 4e-3,
     layer_decay: float = 0.9,
     weight_decay: float = 0.04,
@@ -53,6 +54,7 @@ def dinov2_imagenet(
         size: Pixels of a large view.
         steps: Training steps.
         batch_size: Images a step.
+        pieces: Parts of a batch that networks take one after the other, for less memory (see `nn.in_pieces`).
         learning_rate: Of AdamW, for a batch of 1,024; it grows with the square root of the batch.
         layer_decay: Of the learning rate from each block to the one before it.
         weight_decay: Of AdamW at the start; it rises to ten times that along a cosine.
@@ -66,12 +68,12 @@ def dinov2_imagenet(
         depth: Number of its blocks.
         heads: Of its attention.
     """
-    task = imagenet.setting(data_dir, size, steps=steps, batch_size=batch_size)
+    task = imagenet.setting(data_dir, size, steps=steps, batch_size=batch_size, pieces=pieces)
     epoch = max(1, steps // 100)
     head = nn.dino_head(num_prototypes, learned_lengths=True, gelu="erf")
     method = methods.dinov2(
         tokenizer=task.patches(patch, relative=True),
-        encoder=imagenet.transformer(
+        encoder=task.transformer(
             width,
             depth,
             heads,

@@ -23,6 +23,7 @@ def ijepa_imagenet(
     epochs: int = 300,
     steps: int | None = None,
     batch_size: int = 2_048,
+    pieces: int = 1,
     learning_rate: float = 1e-3,
     weight_decay: float = 0.04,
     decay: float = 0.996,
@@ -42,6 +43,7 @@ def ijepa_imagenet(
         epochs: Passes over the training images.
         steps: Training steps, instead of epochs.
         batch_size: Images a step.
+        pieces: Parts of a batch that networks take one after the other, for less memory (see `nn.in_pieces`).
         learning_rate: Of AdamW, for a batch of 2,048; it grows with the batch.
         weight_decay: Of AdamW at the start; it rises to ten times that along a cosine.
         decay: Of the averaged encoder at the start; it rises to 1 along a line.
@@ -52,11 +54,11 @@ def ijepa_imagenet(
         depth: Number of its blocks.
         heads: Of its attention.
     """
-    task = imagenet.setting(data_dir, size, epochs=epochs, steps=steps, batch_size=batch_size)
+    task = imagenet.setting(data_dir, size, epochs=epochs, steps=steps, batch_size=batch_size, pieces=pieces)
     method = methods.ijepa(
         tokenizer=task.patches(patch),
-        encoder=imagenet.transformer(width, depth, heads, remat="nothing"),
-        predictor=imagenet.transformer(predictor_width, predictor_depth, heads, mask_token=True),
+        encoder=task.transformer(width, depth, heads, remat="nothing"),
+        predictor=task.transformer(predictor_width, predictor_depth, heads, mask_token=True),
         mask=lambda key, n: pretext.multiblock_mask(key, task.grid(patch)),
         decay=ops.linear(decay, 1.0, task.steps),
         augment=image.random_resized_crop(size, scale=(0.3, 1.0)),

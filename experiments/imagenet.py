@@ -41,6 +41,7 @@ class Setting(NamedTuple):
     size: int
     batch_size: int
     steps: int
+    pieces: int = 1
 
     @property
     def epoch(self) -> int:
@@ -61,7 +62,17 @@ class Setting(NamedTuple):
 
     def normalized(self, encoder: Encoder) -> Encoder:
         """An encoder of images as they are, of which it sees the centre: 224 of 256 pixels."""
-        return _seen_through(self.centre, nn.normalized(encoder, mean=MEAN, std=STD))
+        return self.in_pieces(_seen_through(self.centre, nn.normalized(encoder, mean=MEAN, std=STD)))
+
+    def transformer(self, width: int, depth: int, heads: int, **options: Any) -> Encoder:
+        """Blocks over tokens, as the authors' code computes them; many in a loop, to compile in minutes."""
+        if depth > 12:
+            options = {"rolled": True, "remat": "dots_with_no_batch_dims"} | options
+        return self.in_pieces(nn.transformer(width, depth, heads, gelu="erf", dtype=DTYPE, **options))
+
+    def in_pieces(self, encoder: Encoder) -> Encoder:
+        """The encoder on a part of the batch at a time, if there are several."""
+        return encoder if self.pieces == 1 else nn.in_pieces(encoder, self.pieces)
 
     def patches(self, patch: int, *, relative: bool = False) -> Tokenizer:
         """A tokenizer of an image's centre."""
@@ -128,6 +139,7 @@ def setting(
     epochs: int = 100,
     steps: int | None = None,
     batch_size: int,
+    pieces: int = 1,
     index: bool = False,
 ) -> Setting:
     """ImageNet with images somewhat larger than the views.
@@ -138,19 +150,13 @@ def setting(
         epochs: passes over the training images.
         steps: training steps, instead of epochs.
         batch_size: images a step.
+        pieces: parts that networks, not their heads, take a batch in.
         index: whether examples have their "index", for methods that remember something of each.
     """
     images = data.dataset("imagenet2012", data_dir, size=round(size * 256 / 224))
     source = data.indexed(images.train) if index else images.train
     steps = steps or max(1, epochs * len(source) // batch_size)
-    return Setting(images._replace(train=source), size, batch_size, steps)
-
-
-def transformer(width: int, depth: int, heads: int, **options: Any) -> Encoder:
-    """Blocks over tokens, as the authors' code computes them; many in a loop, to compile in minutes."""
-    if depth > 12:
-        options = {"rolled": True, "remat": "dots_with_no_batch_dims"} | options
-    return nn.transformer(width, depth, heads, gelu="erf", dtype=DTYPE, **options)
+    return Setting(images._replace(train=source), size, batch_size, steps, pieces)
 
 
 def lars(schedule: optax.Schedule, weight_decay: float) -> optax.GradientTransformation:

@@ -24,6 +24,7 @@ def mae_imagenet(
     epochs: int = 1_600,
     steps: int | None = None,
     batch_size: int = 4_096,
+    pieces: int = 1,
     learning_rate: float = 1.5e-4,
     weight_decay: float = 0.05,
     mask_ratio: float = 0.75,
@@ -43,6 +44,7 @@ def mae_imagenet(
         epochs: Passes over the training images.
         steps: Training steps, instead of epochs.
         batch_size: Images a step.
+        pieces: Parts of a batch that networks take one after the other, for less memory (see `nn.in_pieces`).
         learning_rate: Of AdamW, for a batch of 256; it grows with the batch.
         weight_decay: Of AdamW.
         mask_ratio: Share of the patches that is hidden.
@@ -53,12 +55,12 @@ def mae_imagenet(
         depth: Number of its blocks.
         heads: Of its attention.
     """
-    task = imagenet.setting(data_dir, size, epochs=epochs, steps=steps, batch_size=batch_size)
+    task = imagenet.setting(data_dir, size, epochs=epochs, steps=steps, batch_size=batch_size, pieces=pieces)
     crop = image.random_resized_crop(size, scale=(0.2, 1.0), interpolation="bicubic")
     method = methods.mae(
         tokenizer=task.patches(patch),
-        encoder=imagenet.transformer(width, depth, heads),
-        decoder=imagenet.transformer(decoder_width, decoder_depth, 16),
+        encoder=task.transformer(width, depth, heads),
+        decoder=task.transformer(decoder_width, decoder_depth, 16),
         mask_ratio=mask_ratio,
         augment=pretext.compose(crop, image.horizontal_flip()),
         mean=imagenet.MEAN,

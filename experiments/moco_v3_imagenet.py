@@ -25,6 +25,7 @@ def moco_v3_imagenet(
     epochs: int = 300,
     steps: int | None = None,
     batch_size: int = 4_096,
+    pieces: int = 1,
     learning_rate: float = 0.3,
     weight_decay: float = 1e-6,
     temperature: float = 1.0,
@@ -41,6 +42,7 @@ def moco_v3_imagenet(
         epochs: Passes over the training images.
         steps: Training steps, instead of epochs.
         batch_size: Images a step.
+        pieces: Parts of a batch that networks take one after the other, for less memory (see `nn.in_pieces`).
         learning_rate: Of LARS, for a batch of 256; it grows with the batch.
         weight_decay: Of LARS.
         temperature: Of the contrast.
@@ -48,7 +50,7 @@ def moco_v3_imagenet(
         stages: Blocks of each stage of the residual network.
         width: Channels of its first stage.
     """
-    task = imagenet.setting(data_dir, size, epochs=epochs, steps=steps, batch_size=batch_size)
+    task = imagenet.setting(data_dir, size, epochs=epochs, steps=steps, batch_size=batch_size, pieces=pieces)
     method = methods.moco(
         encoder=task.resnet(stages, width),
         projector=nn.mlp((4096, 256), final_norm=True),

@@ -23,6 +23,7 @@ def vicreg_imagenet(
     epochs: int = 1_000,
     steps: int | None = None,
     batch_size: int = 2_048,
+    pieces: int = 1,
     learning_rate: float = 0.2,
     weight_decay: float = 1e-6,
     invariance_weight: float = 25.0,
@@ -41,6 +42,7 @@ def vicreg_imagenet(
         epochs: Passes over the training images.
         steps: Training steps, instead of epochs.
         batch_size: Images a step.
+        pieces: Parts of a batch that networks take one after the other, for less memory (see `nn.in_pieces`).
         learning_rate: Of LARS, for a batch of 256; it grows with the batch.
         weight_decay: Of LARS.
         invariance_weight: Of the distance between the views.
@@ -50,7 +52,7 @@ def vicreg_imagenet(
         stages: Blocks of each stage of the residual network.
         width: Channels of its first stage.
     """
-    task = imagenet.setting(data_dir, size, epochs=epochs, steps=steps, batch_size=batch_size)
+    task = imagenet.setting(data_dir, size, epochs=epochs, steps=steps, batch_size=batch_size, pieces=pieces)
     method = methods.vicreg(
         encoder=task.resnet(stages, width),
         projector=nn.mlp((projector_width,) * 3),

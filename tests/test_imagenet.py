@@ -73,3 +73,16 @@ def test_earlier_blocks_take_smaller_steps():
         {"embed": 0.2 / 16, "cls": 1 / 16, "block0": 1 / 8, "block2": 1 / 2, "norm": 1.0}
     )
     np.testing.assert_array_equal(slower["head"]["mlp"]["block0"], ones)
+
+
+def test_networks_take_a_batch_in_parts(task):
+    whole, parts = (x.transformer(32, 1, 1) for x in (task, task._replace(pieces=2)))
+    tokens = jax.vmap(task.patches(8))(jnp.stack([task.data.train[i]["image"] for i in range(4)]) / 255)
+    variables = whole.init(jax.random.key(0), tokens)
+    expected, found = (
+        jax.jit(lambda x, network=network: network.apply(variables, x, train=True))
+        for network in (whole, parts)
+    )
+    np.testing.assert_allclose(found(tokens)[0], expected(tokens)[0], atol=0.05)
+    assert "while" in found.lower(tokens).as_text()
+    assert "while" not in expected.lower(tokens).as_text()
