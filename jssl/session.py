@@ -105,6 +105,7 @@ class Session:
                     state,
                     feed,
                     self.books(logs, checkpoints, progress),
+                    start=0 if restored is None else restored.step,
                     num_steps=experiment.steps,
                     save_every=experiment.save_every,
                     progress=progress,

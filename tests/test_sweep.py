@@ -15,6 +15,7 @@ from jssl import cli, evals, options, run
 from jssl.sweep import sweep
 from jssl.sweep.members import members
 from jssl.sweep.number import Number
+from jssl.sweep.together import InTurn, SideBySide
 from jssl.train import Interrupted
 
 from . import runs, tiny
@@ -44,7 +45,9 @@ def assert_alone(folder, arguments, tmp_path, factory=tiny.simclr):
         assert ours.get("loss", 0) == pytest.approx(theirs.get("loss", 0), rel=1e-4)
 
 
-def test_seeds_are_runs_of_their_own(tmp_path):
+@pytest.mark.parametrize("kind", [InTurn, SideBySide])
+def test_seeds_are_runs_of_their_own(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr("jssl.sweep.train.together", kind)
     arguments = choices(seed=[3, 5])
     found = sweep(tiny.swav, arguments, tmp_path)
     assert list(found) == ["seed=3", "seed=5"]

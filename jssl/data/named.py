@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from jssl.data.absent import stand_in
 from jssl.data.memory import cached
@@ -23,9 +24,14 @@ def fits(source: Records) -> bool:
     return len(source) * sum(values.nbytes for values in source[0].values()) < CACHE_LIMIT
 
 
+_DECODED: WeakValueDictionary[tuple, Source] = WeakValueDictionary()
+
+
 def in_memory(source: Records) -> Source:
-    """The source, decoded once where that is cheap."""
-    return cached(source) if fits(source) else source
+    """The source, decoded where that is cheap: once for all that have the same split open."""
+    if not fits(source):
+        return source
+    return _DECODED.setdefault(source.arguments, cached(source))
 
 
 def labelled(source: Source) -> bool:

@@ -30,7 +30,7 @@ CLOUD = "https://cloud.google.com/tpu/docs/"
 CHIPS = {
     chip.name: chip
     for chip in (
-        Chip("v4", 32 * 2**30, 275e12, 1228e9, 300e9, CLOUD + "v4"),
+        Chip("v4", 32 * 2**30, 275e12, 1200e9, 300e9, CLOUD + "v4; links: arXiv 2304.01433"),
         Chip("v5e", 16 * 2**30, 197e12, 819e9, 200e9, CLOUD + "v5e"),
         Chip("v5p", 95 * 2**30, 459e12, 2765e9, 600e9, CLOUD + "v5p"),
         Chip("v6e", 32 * 2**30, 918e12, 1638e9, 400e9, CLOUD + "v6e"),

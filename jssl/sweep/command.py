@@ -18,11 +18,6 @@ OWN: dict[str, options.Option] = {
         None,
         "Folder of the sweep, with a folder for each run; runs/NAME_sweep if not given.",
     ),
-    "devices": (
-        int | None,
-        None,
-        "Devices that the runs are spread over, if they divide evenly; a CPU simulates them.",
-    ),
 }
 
 
@@ -35,7 +30,7 @@ def main(path: str, args: Sequence[str]) -> None:
     factory = find(path)
     parsed = [options.parse(factory, words, OWN) for words in options.combinations(args)]
     choices, own = [arguments for arguments, _ in parsed], parsed[0][1]
-    platform.configure(devices=own["devices"])
+    platform.configure()
     folder = Path(own["run_dir"] or Path("runs") / f"{factory.__name__}_sweep")
     try:
         runs = sweep(factory, choices, folder)

@@ -16,7 +16,7 @@ from jssl.run_folder import Origin, open_folder, record
 from jssl.runner import Run, run
 from jssl.session import Session
 from jssl.sweep.members import Member, members
-from jssl.sweep.together import States, Together
+from jssl.sweep.together import Together, together
 from jssl.train import Feed, Logs, NonFiniteLoss, ProgressReport, RunBooks, device_mesh, fit
 
 
@@ -67,14 +67,15 @@ def _newest(session: Session) -> int:
 
 def _train(factory: Factory, runs: list[Member], sessions: dict[str, Session]) -> set[str]:
     """Train runs that have come equally far to the end; the names of those whose loss was not finite."""
-    together = Together(factory, runs)
+    program = together(factory, runs)
     first = runs[0].experiment
     with ExitStack() as stack:
         own = [sessions[member.name] for member in runs]
         checkpoints = [stack.enter_context(closing(session.checkpoints())) for session in own]
-        restored = [c.restore(s.program.state_shapes()) for c, s in zip(checkpoints, own, strict=True)]
+        shapes = own[0].program.state_shapes()
+        restored = [own_checkpoints.restore(shapes) for own_checkpoints in checkpoints]
         begun = [x for x in restored if x is not None]
-        states = together.stack([x.state for x in begun]) if begun else together.initial_state()
+        states = program.stack([x.state for x in begun]) if begun else program.initial_state()
         start = begun[0].step if begun else 0
         progress = stack.enter_context(
             ProgressReport(num_steps=first.steps, start=start, batch_size=first.batch_size * len(runs))
@@ -86,16 +87,18 @@ def _train(factory: Factory, runs: list[Member], sessions: dict[str, Session]) -
             batches.append(
                 loader(member.experiment.data.train, batch_size=first.batch_size, seed=member.experiment.seed)
             )
-        feed = Feed(SideBySide(batches), together.place)
+        feed = Feed(Batches(batches), program.place)
         if begun:
             feed.set_state([x.extra["data"] for x in begun])
-        placement = own[0].program.placement
-        shared = SharedBooks([member.name for member in runs], books, placement, progress)
+        shared = SharedBooks(
+            {m.name: b for m, b in zip(runs, books, strict=True)}, own[0].program.placement, program, progress
+        )
         fit(
-            together.step,
+            program.step,
             states,
             feed,
             shared,
+            start=start,
             num_steps=first.steps,
             save_every=first.save_every,
             progress=progress,
@@ -103,7 +106,7 @@ def _train(factory: Factory, runs: list[Member], sessions: dict[str, Session]) -
         return shared.lost
 
 
-class SideBySide:
+class Batches:
     """The batches of several runs as one, with the runs as their first axis."""
 
     def __init__(self, batches: Sequence[Loader]) -> None:
@@ -127,10 +130,11 @@ class SharedBooks:
     """Logs, checkpoints and evaluations of several runs; one whose loss is not finite is left alone."""
 
     def __init__(
-        self, names: Sequence[str], books: Sequence[RunBooks], placement: TrainState, progress: ProgressReport
+        self, runs: dict[str, RunBooks], placement: TrainState, program: Together, progress: ProgressReport
     ) -> None:
-        self._runs = dict(zip(names, books, strict=True))
+        self._runs = runs
         self._placement = placement
+        self._program = program
         self._progress = progress
         self.lost: set[str] = set()
 
@@ -153,13 +157,13 @@ class SharedBooks:
         """Whether the runs are evaluated after this step, all at the same steps."""
         return next(iter(self._runs.values())).looks_at(number)
 
-    def look(self, number: int, states: States) -> States:
+    def look(self, number: int, states: Any) -> Any:
         """Evaluate each run."""
         for index, _, books in self._kept():
             books.look(number, self._own(states, index))
         return states
 
-    def save(self, number: int, states: States, position: list[Any]) -> None:
+    def save(self, number: int, states: Any, position: list[Any]) -> None:
         """Write a checkpoint of each run, as it would have written it alone."""
         for index, _, books in self._kept():
             books.save(number, self._own(states, index), position[index])
@@ -169,7 +173,6 @@ class SharedBooks:
         for books in self._runs.values():
             books.wait()
 
-    def _own(self, states: States, index: int) -> TrainState:
+    def _own(self, states: Any, index: int) -> TrainState:
         """The state of one run, where it would lie if it trained alone."""
-        states = states._replace(key=jax.random.clone(states.key))
-        return jax.device_put(jax.tree.map(lambda x: x[index], states), self._placement)
+        return jax.device_put(self._program.own(states, index), self._placement)

@@ -105,11 +105,12 @@ class RunBooks(NamedTuple):
 
 
 def fit(
-    step: Callable[[Tree, Batch], tuple[Tree, Mapping[str, jax.Array]]],
+    step: Callable[[Tree, Batch], tuple[Tree, Mapping[str, Any]]],
     state: Tree,
     feed: Feed,
     books: Books,
     *,
+    start: int = 0,
     num_steps: int,
     save_every: int,
     progress: ProgressReport,
@@ -122,9 +123,10 @@ def fit(
 
     Args:
         step: the compiled training step; it may consume (donate) the state given to it.
-        state: where to begin: a `TrainState`, or those of several runs as one.
+        state: where to begin: a `TrainState`, or those of several runs.
         feed: device batches.
         books: what is logged, evaluated and saved.
+        start: steps that lie behind the state.
         num_steps: the step to end at, counted from the run's very beginning.
         save_every: steps between two checkpoints; one more is written at the end, and when asked to stop.
         progress: shown to the user.
@@ -139,7 +141,7 @@ def fit(
     """
     late = _LateMetrics(books, progress)
     with StopRequest() as stop, Trace(trace) as recorded:
-        for number in range(int(state.step.max()) + 1, num_steps + 1):
+        for number in range(start + 1, num_steps + 1):
             recorded.before_step(state)
             state, metrics = step(state, next(feed))
             late.push(number, metrics)
@@ -163,10 +165,10 @@ class _LateMetrics:
     def __init__(self, books: Books, progress: ProgressReport) -> None:
         self._books = books
         self._progress = progress
-        self._waiting: tuple[int, Mapping[str, jax.Array]] | None = None
+        self._waiting: tuple[int, Mapping[str, Any]] | None = None
 
-    def push(self, number: int, metrics: Mapping[str, jax.Array]) -> None:
-        for value in metrics.values():
+    def push(self, number: int, metrics: Mapping[str, Any]) -> None:
+        for value in jax.tree.leaves(metrics):
             value.copy_to_host_async()
         self.flush()
         self._waiting = (number, metrics)
@@ -177,6 +179,7 @@ class _LateMetrics:
         number, on_device = self._waiting
         self._waiting = None
         metrics: Mapping[str, Any] = jax.device_get(on_device)
-        finite = metrics["loss"][np.isfinite(metrics["loss"])]
+        losses = np.asarray(metrics["loss"])
+        finite = losses[np.isfinite(losses)]
         rate = self._progress.update(number, float(finite.mean()) if finite.size else math.nan)
         self._books.log(number, metrics, rate)

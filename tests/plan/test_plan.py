@@ -123,3 +123,14 @@ def test_what_can_not_be_planned(planned):
     assert "multiple of 8" in planned("--batch-size", "12")
     assert "Expected a topology as v5e:16x16, of one of v4, v5e" in planned("--topology", "a100:8")
     assert "as data=8 or data=2,fsdp=4" in planned("--mesh", "8")
+
+
+def test_with_as_many_examples_a_device_the_work_of_each_stays():
+    def planned(num):
+        mesh = train.device_mesh(jax.devices()[:num])
+        return plan.make_plan(tiny.mae(batch_size=4 * num), mesh, f"{num} x cpu")
+
+    few, many = planned(2), planned(8)
+    assert many.flops == pytest.approx(few.flops, rel=0.02)
+    assert many.bytes == pytest.approx(few.bytes, rel=0.02)
+    assert many.needed == pytest.approx(few.needed, rel=0.02)

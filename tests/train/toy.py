@@ -96,7 +96,7 @@ def toy_run(folder: Path, *, num_steps: int = 20, bad_from: int | None = None, *
             ProgressReport(num_steps=num_steps, start=int(state.step), batch_size=8) as progress,
         ):
             books = RunBooks(logs, checkpoints, options.pop("hooks", ()), log_every=1)
-            own = {"num_steps": num_steps, "save_every": 5, "progress": progress} | options
-            return fit(step, state, feed, books, **own)
+            own = {"start": int(state.step), "num_steps": num_steps, "save_every": 5, "progress": progress}
+            return fit(step, state, feed, books, **own | options)
     finally:
         checkpoints.close()
