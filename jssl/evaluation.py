@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from jssl import platform
 from jssl.core import Method, TrainState, Tree
 from jssl.data import DataSet, Example, Source, as_arrays, in_order, subset
 from jssl.evals import Eval, Split, embed_all, knn_predict
@@ -194,7 +195,7 @@ def draw_pictures(
     """What the method shows of its pretext task: pictures of the first inputs, scores of more of them."""
     if method.show is None:
         return {}
-    jitted = jax.jit(method.show)
+    jitted = jax.jit(method.show, compiler_options=platform.once_options(jax.default_backend()))
     inputs = inputs[: max(SHOWN, DRAWN // inputs[0].nbytes)]
     size = min(256, len(inputs))
     parts: dict[str, list[np.ndarray]] = {}

@@ -65,7 +65,8 @@ class Program:
 
     @cached_property
     def _init(self) -> jax.stages.Wrapped:
-        return jax.jit(self._make_state, out_shardings=self.placement)
+        options = platform.once_options(self.mesh.devices.flat[0].platform)
+        return jax.jit(self._make_state, out_shardings=self.placement, compiler_options=options)
 
     def _make_state(self, key: jax.Array) -> TrainState:
         batch = {name: jax.numpy.zeros(x.shape, x.dtype) for name, x in self.batch_shapes().items()}

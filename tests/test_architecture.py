@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "train": {"core", "ops"},
     "evals": {"core", "ops", "nn"},
     "run_folder": set(),
-    "evaluation": {"core", "data", "evals"},
+    "evaluation": {"core", "platform", "data", "evals"},
     "spec": {"core", "data", "evals"},
     "locate": {"spec"},
     "program": {"core", "platform", "train", "spec"},

@@ -124,7 +124,7 @@ class InTurn(Together):
         super().__init__(factory, runs, jax.devices()[:1])
 
     def initial_state(self) -> list[TrainState]:
-        init = jax.jit(self._init)
+        init = jax.jit(self._init, compiler_options=platform.once_options("cpu"))
         return [init(self._numbers_of(i), jax.random.clone(key)) for i, key in enumerate(self._keys())]
 
     def stack(self, states: Sequence[TrainState]) -> list[TrainState]:
