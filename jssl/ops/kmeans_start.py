@@ -25,14 +25,24 @@ def nearest_centroids(
     halves = jnp.pad(0.5 * jnp.sum(centroids**2, axis=1), (0, padding), constant_values=jnp.inf)
 
     def of_block(own: tuple[Array, Array]) -> tuple[Array, Array]:
-        scores = matmul(x, own[0].T) - own[1][None, :]
-        return jnp.max(scores, axis=1), jnp.argmax(scores, axis=1)
+        return first_largest(matmul(x, own[0].T) - own[1][None, :])
 
     scores, places = jax.lax.map(of_block, (blocks, halves.reshape(-1, block)))
     best = jnp.argmax(scores, axis=0)
     place = jnp.take_along_axis(places, best[None], axis=0)[0]
     squared = jnp.sum(x**2, axis=1) - 2 * jnp.max(scores, axis=0)
     return (best * block + place).astype(jnp.int32), jnp.maximum(squared, 0.0)
+
+
+def first_largest(scores: Float[Array, "n k"]) -> tuple[Float[Array, " n"], Int[Array, " n"]]:
+    """The largest score of each row and its first place, by two passes that a CPU makes in vectors.
+
+    `jnp.argmax` carries value and place together, number by number: there it takes longer than the product
+    that the scores come from.
+    """
+    largest, last = jnp.max(scores, axis=1), scores.shape[1] - 1
+    places = jnp.where(scores == largest[:, None], jnp.arange(last + 1)[None, :], last)
+    return largest, jnp.min(places, axis=1)
 
 
 def kmeans_start(

@@ -10,6 +10,7 @@ from sklearn.cluster import KMeans as SklearnKMeans
 from sklearn.datasets import make_blobs
 
 from jssl import ops
+from jssl.ops.kmeans import _multiplied, _scattered
 from jssl.ops.kmeans_start import block_size, kmeans_start
 from tests.ops.across_devices import AXIS, SPLIT, WHOLE, mesh
 
@@ -278,3 +279,21 @@ def test_a_stream_is_the_same_across_devices():
     found = jax.jit(update)(x, jax.random.key(0))
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+def test_both_ways_to_add_up_clusters_agree():
+    """Of which only the first runs on a CPU."""
+    x, _ = blobs()
+    assignments = jax.random.randint(jax.random.key(0), (len(x),), 0, 11)
+    where = jnp.arange(len(x)) % 3 > 0
+    by_row, by_product = (add(x, assignments, where, k=12) for add in (_scattered, _multiplied))
+    np.testing.assert_allclose(by_row[0], by_product[0], rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(by_row[1], by_product[1])
+    assert by_row[1][11] == 0
+    assert by_row[1].sum() == where.sum()
+
+
+def test_of_equally_near_centroids_the_first_is_taken():
+    x = jnp.asarray([[0.0, 0.0], [3.0, 0.0]])
+    centroids = jnp.asarray([[9.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [1.0, 0.0], [9.0, 0.0]])
+    assert ops.nearest_centroids(x, centroids)[0].tolist() == [1, 1]
