@@ -70,11 +70,14 @@ def _vote(bank: Any, labels: Any, queries: Any, temperature: Any, *, k: int, num
     bank = ops.l2_normalize(bank)
 
     def classify(query: Array) -> Array:
+        # In this order of the factors: in the other one XLA sorts all similarities for `top_k` on a CPU.
         similarity = jnp.matmul(bank, ops.l2_normalize(query), precision=jax.lax.Precision.HIGHEST)
         nearest, index = jax.lax.top_k(similarity, k)
         # Relative to the nearest, or exp overflows at low temperatures.
         weight = jnp.exp((nearest - nearest[0]) / temperature)
-        return jnp.argmax(jnp.zeros(num_classes).at[labels[index]].add(weight))
+        # Compared with each class: a scatter takes the neighbours one after the other on a CPU.
+        votes = jnp.arange(num_classes)[:, None] == labels[index][None, :]
+        return jnp.argmax(jnp.sum(jnp.where(votes, weight[None, :], 0.0), axis=1))
 
     tile = max(1, min(len(queries), SIMILARITIES // len(bank)))
     return jax.lax.map(classify, queries, batch_size=tile)
