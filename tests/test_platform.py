@@ -36,6 +36,19 @@ def test_the_users_own_option_stands(monkeypatch):
     assert platform.step_options("cpu") == {}
 
 
+def test_what_runs_once_is_compiled_quickly(monkeypatch):
+    quick = {"xla_backend_optimization_level": 1}
+    assert platform.once_options("cpu") == {}, "these tests leave out most optimizations"
+    jax.config.update("jax_disable_most_optimizations", False)
+    try:
+        assert platform.once_options("cpu") == quick
+        assert platform.once_options("gpu") == platform.once_options("tpu") == {}
+        monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=2")
+        assert platform.once_options("cpu") == {}
+    finally:
+        jax.config.update("jax_disable_most_optimizations", True)
+
+
 def test_nothing_is_set_once_jax_runs():
     jax.devices()
     before = os.environ["XLA_FLAGS"]
