@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+# XLA's newer generator of a CPU's code for fused operations takes several times as long as the one before it,
+# and most of a compilation. Runs in processes of their own have it, as users do.
+os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 from jaxtyping import install_import_hook

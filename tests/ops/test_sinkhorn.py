@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jssl import ops
+from jssl import ops, plan, train
 from tests.losses.golden import TOLERANCE, cases
 from tests.ops.across_devices import AXIS, mapped
 
@@ -99,6 +99,25 @@ def test_codes_are_those_of_the_global_batch(check_vma):
     np.testing.assert_allclose(codes, ops.sinkhorn(scores), rtol=1e-5)
     by_pmap = jax.pmap(lambda s: ops.sinkhorn(s, axis_name=AXIS), axis_name=AXIS)(scores.reshape(8, 2, 5))
     np.testing.assert_allclose(by_pmap.reshape(16, 5), ops.sinkhorn(scores), rtol=1e-5)
+
+
+def test_cut_over_devices_it_holds_and_moves_no_more_than_their_share():
+    """Only sums for each prototype go between devices."""
+    mesh = train.device_mesh()
+
+    def compiled(batch):
+        scores = jax.ShapeDtypeStruct((batch, 5), jnp.float32, sharding=train.batch_sharding(mesh))
+        return jax.jit(ops.sinkhorn).lower(scores).compile()
+
+    program = compiled(16)
+    found = plan.find_collectives(plan.Module(program.as_text()), dict(mesh.shape))
+    assert {x.kind for x in found} == {"all-reduce"}
+    assert max(x.bytes for x in found) == 5 * 4
+    scores = cosines(16, 5)
+    codes = program(jax.device_put(scores, train.batch_sharding(mesh)))
+    np.testing.assert_allclose(codes, ops.sinkhorn(scores), rtol=1e-5)
+    share = 65_536 // 8 * 5 * 4
+    assert compiled(65_536).memory_analysis().temp_size_in_bytes < 3 * share
 
 
 @pytest.mark.parametrize("arguments", [{"epsilon": 0.0}, {"epsilon": -1.0}, {"num_iterations": 0}])
