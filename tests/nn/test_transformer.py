@@ -308,3 +308,22 @@ def test_blocks_in_a_loop_keep_the_batch_cut_and_share_the_parameters(positions)
         strict=True,
     ):
         np.testing.assert_allclose(own, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_what_remat_keeps_is_not_computed_again():
+    x = Tokens(jnp.zeros((4, 16, 32)), jnp.zeros((4, 16, 2)))
+
+    def operations(remat):
+        encoder = nn.transformer(32, 3, 2, rolled=True, remat=remat)
+        variables = encoder.init(jax.random.key(0), x)
+
+        def loss(params):
+            return jnp.sum(encoder.apply(variables._replace(params=params), x, train=True)[0] ** 2)
+
+        program = jax.jit(jax.grad(loss)).lower(variables.params).compile()
+        return plan.count(plan.Module(program.as_text())).flops
+
+    every, none = operations(None), operations("nothing")
+    assert none > 1.2 * every
+    assert operations("dots") < 1.02 * every
+    assert operations("dots_with_no_batch_dims") < every + 0.2 * (none - every)
