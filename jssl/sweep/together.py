@@ -1,6 +1,7 @@
 """The train states of several runs, and the step that takes all of them one step further."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jssl import platform
 from jssl.core import Batch, Metrics, TrainState
@@ -22,7 +23,7 @@ Numbers = dict[str, jax.Array]
 """The arguments in which the runs differ, by name."""
 
 
-class Together:
+class Together(ABC):
     """One program for several runs.
 
     Args:
@@ -41,23 +42,24 @@ class Together:
         self._numbers = {
             name: jnp.array([run.arguments[name] for run in runs], jnp.float32) for name in names
         }
-        self.place = NamedSharding(_mesh(devices), PartitionSpec("runs"))
+        mesh = jax.make_mesh((len(devices),), ("runs",), axis_types=(AxisType.Auto,), devices=devices)
+        self.place = NamedSharding(mesh, PartitionSpec("runs"))
 
+    @abstractmethod
     def initial_state(self) -> Any:
         """Of each run as it is when it trains alone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stack(self, states: Sequence[TrainState]) -> Any:
         """The states of the runs as `step` takes them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def own(self, states: Any, index: int) -> TrainState:
         """The state of one of them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, states: Any, batches: Batch) -> tuple[Any, dict[str, Any]]:
         """One step of each run; the states given to it are gone. Metrics have a row for each run."""
-        raise NotImplementedError
 
     def _keys(self) -> list[jax.Array]:
         return [keys_of(run.experiment.seed).train for run in self._runs]
@@ -152,7 +154,3 @@ class InTurn(Together):
 def together(factory: Factory, runs: Sequence[Member]) -> Together:
     """What suits the devices."""
     return (InTurn if jax.default_backend() == "cpu" else SideBySide)(factory, runs)
-
-
-def _mesh(devices: Sequence[jax.Device]) -> Mesh:
-    return jax.make_mesh((len(devices),), ("runs",), axis_types=(AxisType.Auto,), devices=devices)
