@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
-# XLA's newer generator of a CPU's code for fused operations takes most of a compilation, several times as long as
-# the one before it. Runs in processes of their own have it, as users do. An unknown flag would end the process.
+# XLA's newer generator of a CPU's code for fused operations takes most of a compilation, several times as
+# long as the one before it. Runs in processes of their own have it, as users do. Not all versions know both.
 if metadata.version("jaxlib").startswith("0.10."):
     os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 os.environ["JAX_PLATFORMS"] = "cpu"
