@@ -364,6 +364,7 @@ ROWS = [
         methods.rotation(encoder=resnet(), augment=noisy),
         dim=16,
         show={"rotations": (16, 4, 8, 8, 3)},
+        grown=1,  # at first an activation is 0 but for rounding, where the gradient of a ReLU jumps
     ),
     Row(
         "jigsaw",
