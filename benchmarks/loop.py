@@ -85,6 +85,7 @@ def measure(steps: int, rounds: int):
                     state,
                     feed,
                     train.RunBooks(logs, checkpoints, (), experiment.log_every),
+                    start=0,
                     num_steps=steps,
                     save_every=experiment.save_every,
                     progress=progress,

@@ -110,7 +110,7 @@ def fit(
     feed: Feed,
     books: Books,
     *,
-    start: int = 0,
+    start: int,
     num_steps: int,
     save_every: int,
     progress: ProgressReport,
