@@ -15,7 +15,8 @@ Tree: TypeAlias = Any
 """A pytree of arrays."""
 
 Batch: TypeAlias = dict[str, Array]
-"""Arrays by name with one leading batch dimension: "image" (uint8 or float in [0, 1]), "label", ..."""
+"""Arrays by name with one leading batch dimension: "image" (uint8 or float in [0, 1]), "tokens" (int32),
+"label", ..."""
 
 Metrics: TypeAlias = dict[str, Scalar]
 """Scalars by name, grouped by slashes: "loss", "loss/invariance", "collapse/std"."""
@@ -41,6 +42,19 @@ class Tokens(NamedTuple):
     values: Float[Array, "*batch n p"]
     positions: Float[Array, "*batch n k"]
     masked: Bool[Array, "*batch n"] | None = None
+
+
+class Text(NamedTuple):
+    """Rows of token numbers, as a network of text takes them.
+
+    segments: the document of its row that a token belongs to, from 1; 0 is padding. Attention and positions
+        stay within a document. None: each row is one document without padding.
+    types: the sentence of a pair that a token belongs to; None: all 0.
+    """
+
+    tokens: Int[Array, "*batch n"]
+    segments: Int[Array, "*batch n"] | None = None
+    types: Int[Array, "*batch n"] | None = None
 
 
 @runtime_checkable

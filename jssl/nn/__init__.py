@@ -8,14 +8,22 @@ from jssl.nn.heads import dino_head, linear, mlp, prototypes
 from jssl.nn.memory import in_pieces
 from jssl.nn.positions import Grid, sincos
 from jssl.nn.resnet import resnet, resnet18, resnet34, resnet50, resnet101, resnet152, resnet200
+from jssl.nn.text import BERT, GPT2, MODERN, Cache, Next, Prompt, text_transformer
+from jssl.nn.text_heads import masked_head, pooler
 from jssl.nn.tokenizers import patches, unpatchify
 from jssl.nn.transformer import transformer
 from jssl.nn.vit import VIT_SIZES, pool_tokens, vit
 from jssl.nn.weights import load_weights, save_weights
 
 __all__ = [
+    "BERT",
+    "GPT2",
+    "MODERN",
     "VIT_SIZES",
+    "Cache",
     "Grid",
+    "Next",
+    "Prompt",
     "attend",
     "chain",
     "conv_decoder",
@@ -28,12 +36,14 @@ __all__ = [
     "linear",
     "linen",
     "load_weights",
+    "masked_head",
     "mlp",
     "nnx",
     "normalized",
     "output_like",
     "patches",
     "pool_tokens",
+    "pooler",
     "prototypes",
     "resnet",
     "resnet18",
@@ -44,6 +54,7 @@ __all__ = [
     "resnet200",
     "save_weights",
     "sincos",
+    "text_transformer",
     "transformer",
     "unpatchify",
     "vit",

@@ -1,50 +1,148 @@
 """Attention: weighted means of values, by the likeness of queries and keys."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from flax import linen
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
+from jssl import ops
 from jssl.nn.dense import Dense
 
-Attend: TypeAlias = Callable[[Array, Array, Array], Array]
+Attend: TypeAlias = Callable[..., Array]
+"""`(q, k, v) -> out`; with what may be seen, `(q, k, v, mask=mask)`."""
+
+Pair: TypeAlias = tuple[Array, Array]
+
+Past: TypeAlias = tuple[Array, Array, Array]
+"""Keys and values [batch, m, heads, d] made before, and where new ones go: [batch, m], their number, or -1."""
+
+
+class Sight(NamedTuple):
+    """What the tokens of one layer see.
+
+    mask: True where a query (n) may look at a key (m).
+    rotation: cosines and sines by which queries and keys are turned, of each token's position.
+    past: what was computed before.
+    """
+
+    mask: Bool[Array, "#batch 1 n m"] | None = None
+    rotation: Pair | None = None
+    past: Past | None = None
 
 
 def attend(
-    q: Float[Array, "batch n heads d"], k: Float[Array, "batch m heads d"], v: Float[Array, "batch m heads d"]
+    q: Float[Array, "batch n heads d"],
+    k: Float[Array, "batch m heads d"],
+    v: Float[Array, "batch m heads d"],
+    *,
+    mask: Bool[Array, "#batch 1 n m"] | None = None,
 ) -> Float[Array, "batch n heads d"]:
     """`softmax(q k' / sqrt(d)) v` for each head, with the softmax in float32.
 
     On accelerators it is `jax.nn.dot_product_attention`; on a CPU, where that takes half as long again or
     twice as long, each product is one matmul batched over examples and heads.
+
+    Args:
+        mask: True where a query may look at a key; None: everywhere.
     """
-    return jax.lax.platform_dependent(q, k, v, cpu=_batched_matmuls, default=jax.nn.dot_product_attention)
+    given = (q, k, v) if mask is None else (q, k, v, mask)
+    return jax.lax.platform_dependent(*given, cpu=batched_matmuls, default=_fused)
 
 
-def _batched_matmuls(q: Array, k: Array, v: Array) -> Array:
+def _fused(q: Array, k: Array, v: Array, mask: Array | None = None) -> Array:
+    return jax.nn.dot_product_attention(q, k, v, mask=mask)
+
+
+def batched_matmuls(
+    q: Array, k: Array, v: Array, mask: Array | None = None, drop: Callable[[Array], Array] | None = None
+) -> Array:
+    """`attend` as two matmuls; `drop` changes the weights in between."""
     q, k, v = (x.transpose(0, 2, 1, 3) for x in (q, k, v))
     logits = jnp.einsum("bhnd,bhmd->bhnm", q * q.shape[-1] ** -0.5, k, preferred_element_type=jnp.float32)
+    if mask is not None:
+        logits = jnp.where(mask, logits, jnp.finfo(logits.dtype).min)
     weights = jax.nn.softmax(logits, axis=-1).astype(v.dtype)
+    weights = weights if drop is None else drop(weights)
     return jnp.einsum("bhnm,bhmd->bhnd", weights, v).transpose(0, 2, 1, 3)
 
 
 class SelfAttention(linen.Module):
-    """Multi-head self-attention with one linear layer before it and one behind."""
+    """Multi-head self-attention with one linear layer before it and one behind.
+
+    Attributes:
+        qkv_bias: a bias of queries, keys and values.
+        out_bias: a bias of the layer behind.
+        dropout: share of the attention's weights that is dropped in training.
+        keep: whether the keys and values are wanted back.
+    """
 
     heads: int
     qkv_bias: bool
     attend: Attend
     dtype: DTypeLike
+    kernel_init: Callable[..., Array]
+    out_bias: bool = True
+    out_init: Callable[..., Array] | None = None
+    dropout: float = 0.0
+    keep: bool = False
 
     @linen.compact
-    def __call__(self, x: Float[Array, "batch n dim"]) -> Float[Array, "batch n dim"]:
+    def __call__(self, x: Float[Array, "batch n dim"], sight: Sight, train: bool) -> tuple[Array, Any]:
+        """The result, and the keys and values if `keep`."""
         batch, n, dim = x.shape
-        init = linen.initializers.xavier_uniform()
-        dense = Dense(3 * dim, self.qkv_bias, self.dtype, kernel_init=init, name="qkv")
+        dense = Dense(3 * dim, self.qkv_bias, self.dtype, kernel_init=self.kernel_init, name="qkv")
         q, k, v = jnp.unstack(dense(x).reshape(batch, n, 3, self.heads, dim // self.heads), axis=2)
-        out = self.attend(q, k, v).reshape(batch, n, dim)
-        return Dense(dim, dtype=self.dtype, kernel_init=init, name="out")(out)
+        if sight.rotation is not None:
+            q, k = rotated(q, sight.rotation), rotated(k, sight.rotation)
+        if sight.past is not None:
+            *past, source = sight.past
+            k, v = (written(old, new, source) for old, new in zip(past, (k, v), strict=True))
+        out = self._attention(train)(q, k, v, **({} if sight.mask is None else {"mask": sight.mask}))
+        init = self.out_init or self.kernel_init
+        dense = Dense(dim, self.out_bias, self.dtype, kernel_init=init, name="out")
+        return dense(out.reshape(batch, n, dim)), (k, v) if self.keep else None
+
+    def _attention(self, train: bool) -> Attend:
+        if not (train and self.dropout):
+            return self.attend
+        # No fused attention drops weights.
+        drop = partial(ops.dropout, self.make_rng("dropout"), rate=self.dropout)
+        return partial(batched_matmuls, drop=drop)
+
+
+def written(
+    old: Float[Array, "batch m heads d"],
+    new: Float[Array, "batch n heads d"],
+    source: Array,
+) -> Float[Array, "batch m heads d"]:
+    """The old rows, and in the places with a source above -1 that row of the new ones."""
+    taken = jnp.take_along_axis(new, jnp.maximum(source, 0)[:, :, None, None], axis=1)
+    return jnp.where((source >= 0)[:, :, None, None], taken.astype(old.dtype), old)
+
+
+def rotation(positions: Array, size: int, base: float) -> Pair:
+    """Cosines and sines [batch, n, 1, size / 2] for `rotated`.
+
+    Args:
+        positions: of the tokens, [batch, n].
+        size: of a head, even.
+        base: its powers are the wavelengths over 2 pi, from 1 to `base`.
+    """
+    frequencies = base ** (-jnp.arange(0, size, 2, dtype=jnp.float32) / size)
+    angles = positions.astype(jnp.float32)[..., None, None] * frequencies[None, None, None]
+    return jnp.cos(angles), jnp.sin(angles)
+
+
+def rotated(x: Float[Array, "batch n heads d"], turn: Pair) -> Float[Array, "batch n heads d"]:
+    """Each pair (x_i, x_{i + d/2}) of a head turned by its angle, so that products see distances only.
+
+    Reference: Su et al., 2021, arXiv 2104.09864, equation 34; the halves are paired as in GPT-NeoX.
+    """
+    cos, sin = (part.astype(x.dtype) for part in turn)
+    a, b = jnp.split(x, 2, axis=-1)
+    return jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)

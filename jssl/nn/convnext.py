@@ -10,8 +10,8 @@ from jaxtyping import Array, Float
 
 from jssl.core import Encoder
 from jssl.nn import adapters
+from jssl.nn.block import Gelu
 from jssl.nn.dense import Dense
-from jssl.nn.transformer import Gelu
 
 
 class ConvNeXt(linen.Module):

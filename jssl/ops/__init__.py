@@ -3,6 +3,7 @@
 from jssl.ops.agreement import normalized_mutual_information
 from jssl.ops.candidates import log_sum_exp, log_sum_exp_of_others, nearest
 from jssl.ops.devices import as_batch, as_whole, gather, global_rows, masked_mean, mean
+from jssl.ops.dropout import dropout
 from jssl.ops.ema import ema
 from jssl.ops.kmeans import (
     Clusters,
@@ -31,6 +32,7 @@ __all__ = [
     "cosine_similarity",
     "cross_entropy",
     "cubic_kernel",
+    "dropout",
     "ema",
     "gather",
     "global_rows",
