@@ -19,7 +19,7 @@ Attend: TypeAlias = Callable[..., Array]
 Pair: TypeAlias = tuple[Array, Array]
 
 Past: TypeAlias = tuple[Array, Array, Array]
-"""Keys and values [batch, m, heads, d] made before, and where new ones go: [batch, m], their number, or -1."""
+"""Keys and values [batch, m, heads, d] made before, and the new one for each place, [batch, m], or -1."""
 
 
 class Sight(NamedTuple):
