@@ -1,30 +1,61 @@
-"""How good features are: neighbours, linear probes, few labels, and measures without labels.
+"""How good features are: neighbours, linear probes, few labels, textual similarity, measures without labels.
 
 Functions of arrays come first (`knn_predict`, `linear_fit`, `rankme`, ...); the evaluations that an
-experiment names are thin factories over them (`knn`, `linear_probe`, `supervised`, `collapse`).
+experiment names are thin factories over them (`knn`, `linear_probe`, `supervised`, `collapse`, `sts`).
+What a language model or a tagger says is measured by functions alone (`evaluate_rows`, `entity_scores`).
 """
 
+from jssl.evals.bag import Bag, bag_of_words, fit_bag
 from jssl.evals.embedding import embed_all
+from jssl.evals.entities import (
+    Aligned,
+    Entity,
+    EntityScores,
+    Score,
+    align_labels,
+    entities,
+    entity_scores,
+    tag_names,
+    word_tags,
+)
 from jssl.evals.eval import Eval, Split
 from jssl.evals.labelfree import alignment, collapse, diagnose, feature_std, rankme, uniformity
+from jssl.evals.language import Likelihood, Windows, bits_per_byte, evaluate_rows, perplexity, windows
 from jssl.evals.linear import LinearClassifier, linear_fit, linear_predict, linear_probe
 from jssl.evals.logistic import logistic_regression
 from jssl.evals.metrics import accuracy, confusion_matrix, macro_f1
 from jssl.evals.nearest import knn, knn_accuracy, knn_predict
 from jssl.evals.scratch import supervised
+from jssl.evals.similarity import Likeness, cosine_similarities, pearson, spearman, sts, sts_score
 from jssl.evals.subsets import label_subsets
 
 __all__ = [
+    "Aligned",
+    "Bag",
+    "Entity",
+    "EntityScores",
     "Eval",
+    "Likelihood",
+    "Likeness",
     "LinearClassifier",
+    "Score",
     "Split",
+    "Windows",
     "accuracy",
+    "align_labels",
     "alignment",
+    "bag_of_words",
+    "bits_per_byte",
     "collapse",
     "confusion_matrix",
+    "cosine_similarities",
     "diagnose",
     "embed_all",
+    "entities",
+    "entity_scores",
+    "evaluate_rows",
     "feature_std",
+    "fit_bag",
     "knn",
     "knn_accuracy",
     "knn_predict",
@@ -34,7 +65,15 @@ __all__ = [
     "linear_probe",
     "logistic_regression",
     "macro_f1",
+    "pearson",
+    "perplexity",
     "rankme",
+    "spearman",
+    "sts",
+    "sts_score",
     "supervised",
+    "tag_names",
     "uniformity",
+    "windows",
+    "word_tags",
 ]

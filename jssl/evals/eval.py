@@ -4,9 +4,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int
 
 AnyArray = Array | np.ndarray
+
+Embed = Callable[[Any], Float[np.ndarray, "n dim"]]
+"""All inputs to their features, on the host."""
 
 
 class Split(NamedTuple):
@@ -29,16 +32,19 @@ class Eval(NamedTuple):
     """One measurement of frozen features.
 
     name: what it is called in logs.
-    run: `(key, train, test) -> {"knn/accuracy": 0.91, ...}`; the same key gives the same figures. Two
-        evaluations that are given the same key take the same few-label subsets.
+    run: `(key, train, test) -> {"knn/accuracy": 0.91, ...}`, of two `Split`s; the same key gives the same
+        figures. Two evaluations that are given the same key take the same few-label subsets.
     every: steps between its runs while training; None: after the run only.
-    baselines: whether raw pixels and the untrained encoder are measured too.
+    baselines: whether raw inputs and the untrained encoder are measured too.
+    own: for an evaluation with data of its own: `(embed) -> (...)`, what `run` is given after the key in
+        place of the two splits of the experiment's data. Evaluations with the same `own` share what it gives.
     """
 
     name: str
-    run: Callable[[PRNGKeyArray, Split, Split], dict[str, float]]
+    run: Callable[..., dict[str, float]]
     every: int | None = None
     baselines: bool = True
+    own: Callable[[Embed], tuple[Any, ...]] | None = None
 
 
 def require_finite(features: Any, what: str) -> None:
