@@ -4,6 +4,18 @@ from jssl.data.absent import absent
 from jssl.data.folder import image_folder
 from jssl.data.images import resize
 from jssl.data.indexed import indexed
+from jssl.data.labelled_text import (
+    Labelled,
+    LabelledSet,
+    Pairs,
+    Sick,
+    Tagged,
+    bbc,
+    conll,
+    sick,
+    sst2,
+    sts_pairs,
+)
 from jssl.data.memory import arrays, cached
 from jssl.data.named import dataset, fashion_mnist
 from jssl.data.ordered import in_order
@@ -14,12 +26,19 @@ from jssl.data.source import DataSet, Example, Source, as_arrays, mapped, subset
 __all__ = [
     "DataSet",
     "Example",
+    "Labelled",
+    "LabelledSet",
     "Loader",
+    "Pairs",
+    "Sick",
     "Source",
+    "Tagged",
     "absent",
     "arrays",
     "as_arrays",
+    "bbc",
     "cached",
+    "conll",
     "dataset",
     "fashion_mnist",
     "image_folder",
@@ -28,6 +47,9 @@ __all__ = [
     "loader",
     "mapped",
     "resize",
+    "sick",
+    "sst2",
+    "sts_pairs",
     "subset",
     "tfds",
 ]
