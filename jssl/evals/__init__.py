@@ -1,7 +1,8 @@
 """How good features are: neighbours, linear probes, few labels, textual similarity, measures without labels.
 
 Functions of arrays come first (`knn_predict`, `linear_fit`, `rankme`, ...); the evaluations that an
-experiment names are thin factories over them (`knn`, `linear_probe`, `supervised`, `collapse`, `sts`).
+experiment names are thin factories over them (`knn`, `linear_probe`, `supervised`, `collapse`, `sts`),
+and `on` runs them on other data than what is pretrained on.
 What a language model or a tagger says is measured by functions alone (`evaluate_rows`, `entity_scores`).
 """
 
@@ -18,7 +19,7 @@ from jssl.evals.entities import (
     tag_names,
     word_tags,
 )
-from jssl.evals.eval import Eval, Split
+from jssl.evals.eval import Embed, Eval, Split
 from jssl.evals.labelfree import alignment, collapse, diagnose, feature_std, rankme, uniformity
 from jssl.evals.language import Likelihood, Windows, bits_per_byte, evaluate_rows, perplexity, windows
 from jssl.evals.linear import LinearClassifier, linear_fit, linear_predict, linear_probe
@@ -28,10 +29,12 @@ from jssl.evals.nearest import knn, knn_accuracy, knn_predict
 from jssl.evals.scratch import supervised
 from jssl.evals.similarity import Likeness, cosine_similarities, pearson, spearman, sts, sts_score
 from jssl.evals.subsets import label_subsets
+from jssl.evals.transfer import on
 
 __all__ = [
     "Aligned",
     "Bag",
+    "Embed",
     "Entity",
     "EntityScores",
     "Eval",
@@ -65,6 +68,7 @@ __all__ = [
     "linear_probe",
     "logistic_regression",
     "macro_f1",
+    "on",
     "pearson",
     "perplexity",
     "rankme",
