@@ -162,7 +162,8 @@ def peer_figures(features: Path, images: Path, seed: int) -> dict[str, Any]:
 
     found, labels = np.load(features), np.load(images)
     train, test = (Split(None, found[part], labels[f"{part}_labels"]) for part in ("train", "test"))
-    row = evaluation.measure(cifar10.evaluations(small=True, every=1), keys_of(seed).evaluation, train, test)
+    measured = cifar10.evaluations(small=True, every=1)
+    row = evaluation.measure(measured, keys_of(seed).evaluation, lambda _: (train, test))
     return {
         "accuracy": {name: {"trained": row[measure]} for name, measure in COLUMNS.items()},
         "rankme": row["collapse/rankme"],

@@ -1,6 +1,7 @@
-"""Measures a method on labelled data, beside raw pixels, the untrained encoder and training from scratch."""
+"""Measures what a method has learned, beside raw inputs, the untrained encoder and training from scratch."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,12 +10,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from jssl import platform
 from jssl.core import Method, TrainState, Tree
 from jssl.data import DataSet, Example, Source, as_arrays, in_order, subset
-from jssl.evals import Eval, Split, embed_all, knn_predict
+from jssl.evals import Bag, Embed, Eval, Split, bag_of_words, embed_all, fit_bag, knn_predict
+from jssl.pictures import PICTURED, write_pictures
 
-RAW, UNTRAINED, TRAINED, SCRATCH = "raw pixels", "untrained", "trained", "from scratch"
+RAW, BAG, UNTRAINED, SCRATCH, TRAINED = "raw pixels", "bag of words", "untrained", "from scratch", "trained"
+"""The columns, in their order. Of rows of tokens the words are counted, of anything else pixels are taken."""
 
 LIMIT = 2**32
 """Bytes: examples that take more, decoded, are read anew for each look, and only their features are kept."""
@@ -22,22 +24,14 @@ LIMIT = 2**32
 BATCH = 512
 """Examples that are embedded at once."""
 
-PICTURED = 2048
-"""How many test examples the page's map, neighbours and clusters are drawn from."""
+WORDS = 4096
+"""So many of the most frequent tokens are counted for the bag of words."""
 
-DRAWN = 2**25
-"""Bytes: of so many of these the method's pictures are drawn."""
-
-VIEWED = 512
-"""Of how many of them the views are kept in memory, to measure their alignment."""
-
-SHOWN = 12
-"""How many rows of each kind of picture the page shows."""
+WEIGHED = 2**16
+"""From so many training examples the tokens' frequencies are taken."""
 
 TILE = 96
 """Pixels: larger images are stored for the page's map at a lower resolution."""
-
-Embed = Callable[[np.ndarray], np.ndarray]
 
 
 class Part:
@@ -45,12 +39,14 @@ class Part:
 
     Attributes:
         source: the examples.
+        inputs: the name of the array that is embedded.
         arrays: all of them, decoded once; None where they would take more than `LIMIT`.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, inputs: str = "image") -> None:
         size = len(source) * sum(np.asarray(x).nbytes for x in source[0].values())
         self.source = source
+        self.inputs = inputs
         self.arrays = as_arrays(source) if size <= LIMIT else None
 
     def chunks(self) -> Iterator[Example]:
@@ -58,10 +54,10 @@ class Part:
         return in_order(self.source) if self.arrays is None else iter((self.arrays,))
 
     def first(self, count: int) -> np.ndarray:
-        """The first images."""
+        """The first inputs."""
         few = range(min(count, len(self.source)))
         arrays = as_arrays(subset(self.source, few)) if self.arrays is None else self.arrays
-        return arrays["image"][:count]
+        return arrays[self.inputs][:count]
 
 
 class Examples(NamedTuple):
@@ -75,29 +71,85 @@ class Examples(NamedTuple):
         """Whether the inputs themselves are kept."""
         return all(part.arrays is not None for part in self)
 
+    def affords(self, column: str) -> bool:
+        """Whether the features of this column fit into memory: those of raw inputs are larger than these."""
+        if column not in (RAW, BAG):
+            return True
+        counted = max(len(part.source) for part in self) * WORDS * np.float32().nbytes
+        return self.in_memory and (column == RAW or counted <= LIMIT)
+
+
+class Look:
+    """What the evaluations see of one way to embed: each data set's features are made once, when asked for.
+
+    Args:
+        embed: inputs to features.
+        examples: the experiment's own.
+        views: two random views of each of the first test examples, to measure their alignment.
+        seen: what was made of the data before, by an equal `embed`; what is made now is added.
+    """
+
+    def __init__(
+        self,
+        embed: Embed,
+        examples: Callable[[], Examples],
+        *,
+        views: np.ndarray | None = None,
+        seen: dict[Any, tuple[Any, ...]] | None = None,
+    ) -> None:
+        self.examples = examples
+        self._embed = embed
+        self._views = views
+        self._seen = {} if seen is None else seen
+
+    def of(self, evaluation: Eval) -> tuple[Any, ...]:
+        """What an evaluation is given after the key."""
+        return self._features(evaluation.own)
+
+    def splits(self) -> tuple[Any, ...]:
+        """The experiment's own training and test examples."""
+        return self._features(None)
+
+    def _features(self, own: Callable[[Embed], tuple[Any, ...]] | None) -> tuple[Any, ...]:
+        if own not in self._seen:
+            self._seen[own] = self._splits() if own is None else own(self._embed)
+        return self._seen[own]
+
+    def _splits(self) -> tuple[Split, Split]:
+        train, test = (split(part, self._embed) for part in self.examples())
+        if self._views is not None:
+            test = test._replace(views=np.stack([self._embed(self._views[:, i]) for i in (0, 1)], axis=1))
+        return train, test
+
 
 class Comparison(NamedTuple):
-    """Every evaluation on every way to embed: `rows[measure][column]`, and the trained encoder's features."""
+    """Every evaluation on every way to embed: `rows[measure][column]`."""
 
     columns: list[str]
     rows: dict[str, dict[str, float]]
-    train: Split
-    test: Split
 
     def trained(self) -> dict[str, float]:
         """The column of the trained encoder."""
         return {name: values[TRAINED] for name, values in self.rows.items() if TRAINED in values}
 
 
-def load_examples(data: DataSet) -> Examples:
+def needs_examples(evals: Iterable[Eval]) -> bool:
+    """Whether any of the evaluations is on the experiment's own data."""
+    return any(evaluation.own is None for evaluation in evals)
+
+
+def load_examples(data: DataSet, inputs: str = "image") -> Examples:
     """Decode the training and the test examples once, where they fit into memory.
 
     Raises:
         ValueError: there is no test set.
     """
     if data.test is None:
-        raise ValueError("The evaluations need test examples: give the DataSet a test source, or no evals.")
-    return Examples(Part(data.train), Part(data.test))
+        raise ValueError(
+            "The evaluations need test examples: give the DataSet a test source, or no evals but "
+            "those with data of their own (evals.on, evals.sts)."
+        )
+    return Examples(Part(data.train, inputs), Part(data.test, inputs))
 
 
 def make_embed(
@@ -135,79 +187,82 @@ def raw(inputs: np.ndarray) -> np.ndarray:
     return flat / 255 if inputs.dtype == np.uint8 else flat
 
 
-def split(part: Part, embed: Embed) -> Split:
-    """Examples with their features.
+def raw_column(train: Source, inputs: str, pad: int) -> tuple[str, Embed]:
+    """The baseline that needs no encoder: what it is called, and how it makes features of inputs.
 
-    Raises:
-        ValueError: they have no labels.
+    Args:
+        train: the training examples; how rare a token is, is found from them.
+        inputs: the name of the array.
+        pad: the token that is not counted.
     """
-    if "label" not in part.source[0]:
-        raise ValueError(f"The evaluations need a 'label' in each example, got {sorted(part.source[0])}.")
-    looks = [(embed(chunk["image"]), chunk["label"]) for chunk in part.chunks()]
-    features, labels = (np.concatenate(column) for column in zip(*looks, strict=True))
-    return Split(None if part.arrays is None else part.arrays["image"], features, labels)
+    example = np.asarray(train[0][inputs])
+    if example.ndim != 1 or not np.issubdtype(example.dtype, np.integer):
+        return RAW, raw
+
+    @cache
+    def bag() -> Bag:
+        return fit_bag(as_arrays(train, WEIGHED)[inputs], ignore=(pad,), most=WORDS)
+
+    return BAG, lambda rows: bag_of_words(bag(), rows)
 
 
-def measure(evals: Iterable[Eval], key: jax.Array, train: Split, test: Split) -> dict[str, float]:
-    """Run evaluations on the same features, each with the same key: they take the same few-label subsets."""
+def split(part: Part, embed: Embed) -> Split:
+    """Examples with their features, and their labels where they have any."""
+    looks = [(embed(chunk[part.inputs]), chunk.get("label")) for chunk in part.chunks()]
+    features = np.concatenate([look for look, _ in looks])
+    labels = [label for _, label in looks if label is not None]
+    return Split(
+        None if part.arrays is None else part.arrays[part.inputs],
+        features,
+        np.concatenate(labels) if labels else None,
+    )
+
+
+def measure(evals: Iterable[Eval], key: jax.Array, of: Callable[[Eval], tuple[Any, ...]]) -> dict[str, float]:
+    """Run evaluations, each with the same key: they take the same few-label subsets.
+
+    Args:
+        evals: what to measure.
+        key: of their random choices.
+        of: what an evaluation is given after the key, as `Look.of`.
+    """
     row: dict[str, float] = {}
     for evaluation in evals:
-        row |= evaluation.run(jax.random.clone(key), train, test)
+        row |= evaluation.run(jax.random.clone(key), *of(evaluation))
     return {name: float(value) for name, value in row.items()}
 
 
 def compare(
-    experiment_evals: Sequence[Eval],
-    key: jax.Array,
-    examples: Examples,
-    embeds: dict[str, Embed],
-    views: np.ndarray | None = None,
+    experiment_evals: Sequence[Eval], key: jax.Array, looks: Iterable[tuple[str, Look]]
 ) -> Comparison:
     """Run every evaluation on every way to embed.
 
     Args:
         experiment_evals: what to measure.
         key: of the evaluations' random choices.
-        examples: what is embedded; without the inputs in memory, raw pixels are left out.
-        embeds: by column; the trained encoder's comes last.
-        views: two random views of each test example, for the trained encoder's alignment.
+        looks: by column. On raw inputs, what would not fit into memory is left out.
     """
     rows: dict[str, dict[str, float]] = {}
-    for column, embed in embeds.items():
-        if column == RAW and not examples.in_memory:
-            continue
-        train, test = (split(part, embed) for part in examples)
-        if column == TRAINED and views is not None:
-            test = test._replace(views=np.stack([embed(views[:, 0]), embed(views[:, 1])], axis=1))
-        chosen = [e for e in experiment_evals if e.baselines or column == TRAINED]
-        for name, value in measure(chosen, key, train, test).items():
-            # Training from scratch stands in its own column, beside the probe on as many labels.
-            place = SCRATCH if name.startswith("supervised/") else column
-            rows.setdefault(name.replace("supervised/", "linear/"), {})[place] = value
+    for column, look in looks:
+        chosen = [
+            evaluation
+            for evaluation in experiment_evals
+            if (evaluation.baselines or column == TRAINED)
+            and (evaluation.own is not None or look.examples().affords(column))
+        ]
+        for name, value in measure(chosen, key, look.of).items():
+            row, place = _place(name, column)
+            rows.setdefault(row, {})[place] = value
     filled = {column for values in rows.values() for column in values}
-    columns = [column for column in (RAW, UNTRAINED, SCRATCH, TRAINED) if column in filled]
-    return Comparison(columns, rows, train, test)
+    return Comparison([x for x in (RAW, BAG, UNTRAINED, SCRATCH, TRAINED) if x in filled], rows)
 
 
-def draw_pictures(
-    method: Method, state: TrainState, key: jax.Array, inputs: np.ndarray
-) -> dict[str, np.ndarray]:
-    """What the method shows of its pretext task: pictures of the first inputs, scores of more of them."""
-    if method.show is None:
-        return {}
-    jitted = jax.jit(method.show, compiler_options=platform.once_options(jax.default_backend()))
-    inputs = inputs[: max(SHOWN, DRAWN // inputs[0].nbytes)]
-    size = min(256, len(inputs))
-    parts: dict[str, list[np.ndarray]] = {}
-    for number, start in enumerate(range(0, len(inputs), size)):
-        images = inputs[start : start + size]
-        # Full batches only, so that it is compiled once.
-        full = np.resize(images, (size, *images.shape[1:]))
-        drawn = jitted(state.params, state.method_state, {"image": full}, key=jax.random.fold_in(key, number))
-        for name, values in drawn.items():
-            if values.ndim == 2 or start < VIEWED:
-                parts.setdefault(name, []).append(np.asarray(values)[: len(images)])
-    return {name: np.concatenate(values) for name, values in parts.items()}
+def _place(measure: str, column: str) -> tuple[str, str]:
+    """Training from scratch stands in its own column, beside the probe on as many labels."""
+    parts = measure.split("/")
+    if "supervised" not in parts:
+        return measure, column
+    return "/".join("linear" if part == "supervised" else part for part in parts), SCRATCH
 
 
 def write_arrays(
@@ -218,17 +273,12 @@ def write_arrays(
     Args:
         inputs: the first `PICTURED` of the test set.
     """
-    assert train.labels is not None, "split() refuses examples without labels"
-    predictions = knn_predict(train.features, train.labels, test.features[:PICTURED])
-    np.savez_compressed(
-        folder / "embeddings.npz",
-        features=test.features[:PICTURED],
-        labels=np.asarray(test.labels)[:PICTURED],
-        inputs=_as_tiles(inputs),
-        predictions=np.asarray(predictions),
-    )
-    shown = {name: values if values.ndim == 2 else values[:SHOWN] for name, values in pictures.items()}
-    np.savez_compressed(folder / "pictures.npz", **shown)  # type: ignore[arg-type]
+    arrays = {"features": test.features[:PICTURED], "inputs": _as_tiles(inputs)}
+    if train.labels is not None and test.labels is not None:
+        predictions = knn_predict(train.features, train.labels, test.features[:PICTURED])
+        arrays |= {"labels": np.asarray(test.labels)[:PICTURED], "predictions": np.asarray(predictions)}
+    np.savez_compressed(folder / "embeddings.npz", **arrays)  # type: ignore[arg-type]
+    write_pictures(folder, pictures)
 
 
 def _as_tiles(inputs: np.ndarray) -> np.ndarray:

@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 from jax.sharding import Mesh
 
-from jssl import evaluation, hosts, run_folder
+from jssl import evaluation, hosts, pictures, run_folder
 from jssl.core import TrainState
 from jssl.data import loader
 from jssl.evals import diagnose
@@ -50,11 +51,11 @@ class Session:
         )
         _, self._eval_key, self._refresh_key = keys_of(experiment.seed)
         self._examples: evaluation.Examples | None = None
-        self._embedded: tuple[int, Any] | None = None
+        self._seen: tuple[int, dict[Any, Any]] = (-1, {})
 
     def examples(self) -> evaluation.Examples:
         if self._examples is None:
-            self._examples = evaluation.load_examples(self.experiment.data)
+            self._examples = evaluation.load_examples(self.experiment.data, self.experiment.inputs)
         return self._examples
 
     def checkpoints(self, *, read_only: bool = False) -> Checkpoints:
@@ -154,8 +155,7 @@ class Session:
         chosen = [evaluation for evaluation in self.experiment.evals if evaluation.every == every]
 
         def evaluate(state: TrainState) -> tuple[TrainState, dict[str, float]]:
-            train, test = self._features(state)
-            row = evaluation.measure(chosen, self._eval_key, train, test)
+            row = evaluation.measure(chosen, self._eval_key, self._look(state).of)
             for warning in diagnose(row):
                 progress.say(f"warning: {warning}")
             return state, {f"eval/{name}": value for name, value in row.items()}
@@ -174,40 +174,53 @@ class Session:
         judge = self.experiment.method.diagnose
         return judge(metrics) if judge is not None else []
 
-    def _features(self, state: TrainState) -> Any:
-        """Both splits' features; kept for the other evaluations of the same step."""
+    def _look(self, state: TrainState) -> evaluation.Look:
+        """What the evaluations see; features are kept for the other evaluations of the same step."""
         step = int(state.step)
-        if self._embedded is None or self._embedded[0] != step:
-            embed = evaluation.bind(self.embed, state)
-            self._embedded = (step, tuple(evaluation.split(part, embed) for part in self.examples()))
-        return self._embedded[1]
+        if self._seen[0] != step:
+            self._seen = (step, {})
+        return evaluation.Look(evaluation.bind(self.embed, state), self.examples, seen=self._seen[1])
 
     def evaluate(self, trained: Trained) -> None:
         """Everything measured after training, and the files that the page is drawn from."""
         started = time.monotonic()
-        experiment, state = self.experiment, trained.state
+        experiment = self.experiment
         warnings = self._judge(trained.metrics)
         results: dict[str, Any] = {"columns": [], "rows": {}, "warnings": warnings}
         if experiment.evals:
             print("Evaluating ...", flush=True)
-            embeds = {
-                evaluation.RAW: evaluation.raw,
-                evaluation.UNTRAINED: evaluation.bind(self.embed, self.program.initial_state()),
-                evaluation.TRAINED: evaluation.bind(self.embed, state),
-            }
-            inputs = self.examples().test.first(evaluation.PICTURED)
-            pictures = evaluation.draw_pictures(experiment.method, state, self._eval_key, inputs)
-            table = evaluation.compare(
-                experiment.evals, self._eval_key, self.examples(), embeds, pictures.get("views")
-            )
+            table = self._compare(trained.state)
             results = {
                 "columns": table.columns,
                 "rows": table.rows,
                 "warnings": warnings + diagnose(table.trained()),
             }
-            if hosts.first():
-                evaluation.write_arrays(self.folder, table.train, table.test, inputs, pictures)
         results["classes"] = list(experiment.data.classes)
         results["seconds"] = {"training": trained.seconds, "evaluation": time.monotonic() - started}
         if hosts.first():
             run_folder.write_json(self.folder / "results.json", results)
+
+    def _compare(self, state: TrainState) -> evaluation.Comparison:
+        """Every evaluation on raw inputs and on both encoders; features and pictures go into their files."""
+        experiment = self.experiment
+        source = experiment.data.train if experiment.data.test is None else experiment.data.test
+        drawn = pictures.draw_pictures(experiment.method, state, self._eval_key, source)
+        embed = evaluation.bind(self.embed, state)
+        look = evaluation.Look(embed, self.examples, views=drawn.get("views"))
+        looks = chain(self._baselines(), [(evaluation.TRAINED, look)])
+        table = evaluation.compare(experiment.evals, self._eval_key, looks)
+        if hosts.first() and evaluation.needs_examples(experiment.evals):
+            train, test = look.splits()
+            inputs = self.examples().test.first(pictures.PICTURED)
+            evaluation.write_arrays(self.folder, train, test, inputs, drawn)
+        elif hosts.first():
+            pictures.write_pictures(self.folder, drawn)
+        return table
+
+    def _baselines(self) -> Iterator[tuple[str, evaluation.Look]]:
+        """Raw inputs and the untrained encoder, one after the other, for their features take memory."""
+        experiment = self.experiment
+        column, raw = evaluation.raw_column(experiment.data.train, experiment.inputs, experiment.pad)
+        yield column, evaluation.Look(raw, self.examples)
+        untrained = evaluation.bind(self.embed, self.program.initial_state())
+        yield evaluation.UNTRAINED, evaluation.Look(untrained, self.examples)

@@ -23,13 +23,15 @@ class Experiment:
 
     Attributes:
         name: also the default run folder's.
-        data: training examples and, for the evaluations, test examples.
+        data: training examples and, for the evaluations on them, test examples.
         method: the pretext task.
         optimizer: any optax transformation.
         steps: the training's length.
         batch_size: examples in the global batch.
         seed: of everything random: parameters, order of the data, transforms, evaluations.
         evals: what is measured, while training or after it.
+        inputs: the name of the array that is embedded to be measured: "tokens" of text.
+        pad: the token that rows of text are filled up with; the baseline of word counts leaves it out.
         refresh_every: steps between two calls of the method's `refresh`.
         log_every: steps between two rows of metrics.
         save_every: steps between two checkpoints.
@@ -46,6 +48,8 @@ class Experiment:
     batch_size: int
     seed: int = 0
     evals: tuple[Eval, ...] = ()
+    inputs: str = "image"
+    pad: int = 0
     refresh_every: int | None = None
     log_every: int = 10
     save_every: int = 200
@@ -57,6 +61,11 @@ class Experiment:
         for name in ("steps", "batch_size", "log_every", "save_every", "keep"):
             if getattr(self, name) < 1:
                 raise ValueError(f"An experiment's {name} is at least 1, got {getattr(self, name)}.")
+        if self.evals and self.inputs not in self.data.train[0]:
+            raise ValueError(
+                f'The evaluations embed "{self.inputs}", but the examples have {sorted(self.data.train[0])}: '
+                "name the array that is embedded by inputs=..."
+            )
 
 
 class Keys(NamedTuple):

@@ -63,10 +63,13 @@ def test_evaluations_that_need_inputs_say_so(monkeypatch):
         scratch.run(jax.random.key(0), *splits)
 
 
-def test_without_labels_there_is_nothing_to_evaluate():
-    part = evaluation.Part(data.arrays(image=np.zeros((3, 2, 2, 1), np.uint8)))
-    with pytest.raises(ValueError, match="need a 'label'"):
-        evaluation.split(part, brightness)
+def test_without_labels_only_what_needs_none_is_measured():
+    part = evaluation.Part(data.arrays(image=np.ones((3, 2, 2, 1), np.uint8)))
+    split = evaluation.split(part, brightness)
+    assert split.labels is None
+    assert evals.collapse().run(jax.random.key(0), split, split)["collapse/dim"] == 2
+    with pytest.raises(ValueError, match="training labels, got None"):
+        evals.knn(k=1).run(jax.random.key(0), split, split)
 
 
 def test_large_images_are_stored_small_for_the_page(tmp_path):
