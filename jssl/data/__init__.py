@@ -1,5 +1,6 @@
 """Data on the host: random-access sources, and one pipeline from a source to batches."""
 
+from jssl.data import text
 from jssl.data.absent import absent
 from jssl.data.folder import image_folder
 from jssl.data.images import resize
@@ -51,5 +52,6 @@ __all__ = [
     "sst2",
     "sts_pairs",
     "subset",
+    "text",
     "tfds",
 ]
