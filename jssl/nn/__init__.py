@@ -8,7 +8,7 @@ from jssl.nn.heads import dino_head, linear, mlp, prototypes
 from jssl.nn.memory import in_pieces
 from jssl.nn.positions import Grid, sincos
 from jssl.nn.resnet import resnet, resnet18, resnet34, resnet50, resnet101, resnet152, resnet200
-from jssl.nn.text import BERT, GPT2, MODERN, Cache, Next, Prompt, text_transformer
+from jssl.nn.text import BERT, GPT2, MODERN, ROBERTA, Cache, Next, Prompt, text_transformer
 from jssl.nn.text_heads import masked_head, pooler
 from jssl.nn.tokenizers import patches, unpatchify
 from jssl.nn.transformer import transformer
@@ -19,6 +19,7 @@ __all__ = [
     "BERT",
     "GPT2",
     "MODERN",
+    "ROBERTA",
     "VIT_SIZES",
     "Cache",
     "Grid",

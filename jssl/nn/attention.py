@@ -63,7 +63,8 @@ def batched_matmuls(
 ) -> Array:
     """`attend` as two matmuls; `drop` changes the weights in between."""
     q, k, v = (x.transpose(0, 2, 1, 3) for x in (q, k, v))
-    logits = jnp.einsum("bhnd,bhmd->bhnm", q * q.shape[-1] ** -0.5, k, preferred_element_type=jnp.float32)
+    wide = jnp.promote_types(q.dtype, jnp.float32)
+    logits = jnp.einsum("bhnd,bhmd->bhnm", q * q.shape[-1] ** -0.5, k, preferred_element_type=wide)
     if mask is not None:
         logits = jnp.where(mask, logits, jnp.finfo(logits.dtype).min)
     weights = jax.nn.softmax(logits, axis=-1).astype(v.dtype)

@@ -34,6 +34,8 @@ class BlockOptions(NamedTuple):
         bias: of all linear layers and norms; `qkv_bias` says otherwise for queries, keys and values.
         layer_scale: start of a learned scale of each branch's channels; None: no scale.
         post_norm: norms behind the sums instead of before the branches.
+        first_norm: a norm before the first attention of all, too; where the embeddings have one, it is one
+            too many.
         dropout: of the attention's weights and of each branch.
         init: of kernels; `out_init` of those that write into the sum, where it is another.
     """
@@ -47,6 +49,7 @@ class BlockOptions(NamedTuple):
     layer_scale: float | None = None
     epsilon: float = 1e-6
     post_norm: bool = False
+    first_norm: bool = True
     dropout: float = 0.0
     attend: Attend = attend
     init: Callable[..., Array] = XAVIER
@@ -67,6 +70,7 @@ class Block(linen.Module):
     options: BlockOptions
     drop_path: float | Float[Array, ""]
     train: bool
+    first: bool = False
     keep: bool = False
 
     @linen.compact
@@ -86,7 +90,8 @@ class Block(linen.Module):
             name="attention",
         )
         after = options.post_norm
-        y, kept = attention(x if after else self._norm(x, "norm1"), sight, self.train)
+        bare = after or (self.first and not options.first_norm)
+        y, kept = attention(x if bare else self._norm(x, "norm1"), sight, self.train)
         x = x + self._branch(y, "scale1")
         x = self._norm(x, "norm1") if after else x
         x = x + self._branch(self._mlp(x if after else self._norm(x, "norm2")), "scale2")
@@ -150,8 +155,12 @@ class Stack(linen.Module):
             kinds: which of them each layer has; None: all have the first.
         """
         kinds = [0] * self.depth if kinds is None else kinds
-        in_a_loop = self.rolled and not self.is_initializing()
-        return (self._in_a_loop if in_a_loop else self._in_turn)(x, train, sights, kinds)
+        if not self.rolled or self.is_initializing():
+            return self._in_turn(x, train, sights, kinds)
+        if self.block.first_norm:
+            return self._in_a_loop(x, train, sights, kinds, 0)
+        x = self._in_turn(x, train, sights, kinds[:1])
+        return self._in_a_loop(x, train, sights, kinds, 1) if self.depth > 1 else x
 
     def _rate(self, index: int) -> float:
         return self.drop_path * index / max(self.depth - 1, 1)
@@ -160,18 +169,22 @@ class Stack(linen.Module):
         block = linen.remat(Block, policy=policy(self.remat)) if self.remat else Block
         outputs = []
         for index, kind in enumerate(kinds):
-            x, _ = block(self.block, self._rate(index), train, name=f"block{index}")(x, sights[kind])
+            own = block(self.block, self._rate(index), train, first=index == 0, name=f"block{index}")
+            x, _ = own(x, sights[kind])
             outputs.append(x)
         return jnp.stack(outputs[-self.last_blocks :], axis=1) if self.last_blocks else x
 
-    def _in_a_loop(self, x: Array, train: bool, sights: Sequence[Sight], kinds: Sequence[int]) -> Array:
-        """The same with one block in the program, which takes the parameters of each in turn."""
-        params = [self.variables["params"][f"block{index}"] for index in range(self.depth)]
+    def _in_a_loop(
+        self, x: Array, train: bool, sights: Sequence[Sight], kinds: Sequence[int], begin: int
+    ) -> Array:
+        """The same with one block in the program, which takes the parameters of each from `begin` on."""
+        indices = range(begin, self.depth)
+        params = [self.variables["params"][f"block{index}"] for index in indices]
         stacked = jax.tree.map(lambda *own: jnp.stack(own), *params)
         leaving_out = train and self.drop_path > 0
-        rates = jnp.array([self._rate(index) for index in range(self.depth)]) if leaving_out else None
+        rates = jnp.array([self._rate(index) for index in indices]) if leaving_out else None
         drawing = leaving_out or (train and self.block.dropout > 0)
-        keys = jax.random.split(self.make_rng("dropout"), self.depth) if drawing else None
+        keys = jax.random.split(self.make_rng("dropout"), len(indices)) if drawing else None
         several = len(sights) > 1
         choice = jax.tree.map(lambda *own: jnp.stack(own), *sights) if several else sights[0]
 
@@ -186,7 +199,7 @@ class Stack(linen.Module):
 
         if self.remat:
             run = jax.checkpoint(run, policy=policy(self.remat), prevent_cse=False)
-        own = (stacked, rates, keys, jnp.asarray(kinds) if several else None)
+        own = (stacked, rates, keys, jnp.asarray(kinds[begin:]) if several else None)
         x, outputs = jax.lax.scan(run, x, own)
         return x if outputs is None else jnp.moveaxis(outputs[-self.last_blocks :], 0, 1)
 

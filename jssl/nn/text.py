@@ -23,7 +23,10 @@ LOCAL_BASE = 10_000.0
 BERT: Mapping[str, Any] = MappingProxyType(
     {"types": 2, "post_norm": True, "embed_norm": True, "gelu": "erf", "epsilon": 1e-12}
 )
-"""Options of BERT, RoBERTa (with `types=1`) and the sentence encoders made of them."""
+"""Options of BERT and the sentence encoders made of it."""
+
+ROBERTA: Mapping[str, Any] = MappingProxyType({**BERT, "types": 1, "epsilon": 1e-5})
+"""Options of RoBERTa."""
 
 GPT2: Mapping[str, Any] = MappingProxyType({"causal": True, "gelu": "tanh", "epsilon": 1e-5})
 """Options of GPT-2."""
@@ -110,7 +113,7 @@ class TextTransformer(Stack):
         """All blocks in turn, with the keys and values of each."""
         keys, values = [], []
         for index, (kind, own) in enumerate(zip(self._kinds(), past, strict=True)):
-            block = Block(self.block, 0.0, False, keep=True, name=f"block{index}")
+            block = Block(self.block, 0.0, False, first=index == 0, keep=True, name=f"block{index}")
             x, (k, v) = block(x, sights[kind]._replace(past=own))
             keys.append(k)
             values.append(v)
@@ -135,8 +138,8 @@ class TextTransformer(Stack):
 
     def _look_up(self, name: str, size: int, index: Array) -> Array:
         """The table's rows; NaN for a number that it doesn't have, so that the loss shows it."""
-        table = ops.as_whole(self.param(name, self.block.init, (size, self.dim)))
-        return jnp.take(table.astype(self.block.dtype), index, axis=0)
+        table = ops.as_whole(self.param(name, self.block.init, (size, self.dim))).astype(self.block.dtype)
+        return table.at[index].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
 
     def _end(self, x: Array) -> Array:
         return x if self.block.post_norm else self._norm("norm")(x)
@@ -230,7 +233,8 @@ def text_transformer(
         causal: tokens see only those before them.
         types: kinds of sentences that have an embedding; 0: none.
         post_norm: norms behind the sums, as in BERT, instead of before the branches.
-        embed_norm: a norm behind the embeddings.
+        embed_norm: a norm behind the embeddings; without `post_norm` the first attention then has none of its
+            own, as in ModernBERT.
         mlp_ratio: width of the hidden layer of a block, in units of `dim`.
         gelu: "erf", the exact form, or "tanh", the approximation of GPT-2.
         gate: "gelu" (GeGLU) or "silu" (SwiGLU): a gated hidden layer, two thirds as wide.
@@ -254,7 +258,7 @@ def text_transformer(
         modern = nn.text_transformer(50368, 768, 22, 12, mlp_ratio=2.25, window=64, **nn.MODERN)
 
     Deviation: kernels of a causal network that write into the sum start smaller, as GPT-2's, and so do
-    those of any other network with norms before its branches; ModernBERT has no norm before its first block.
+    those of any other network with norms before its branches.
 
     Reference: Devlin et al., 2018, arXiv 1810.04805; Radford et al., 2019, Language models are unsupervised
     multitask learners; Su et al., 2021, arXiv 2104.09864 (rotary positions); Shazeer, 2020, arXiv 2002.05202
@@ -278,6 +282,7 @@ def text_transformer(
         qkv_bias=bias,
         epsilon=epsilon,
         post_norm=post_norm,
+        first_norm=post_norm or not embed_norm,
         dropout=dropout,
         attend=attention,
         init=normal(0.02),

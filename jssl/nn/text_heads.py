@@ -29,13 +29,14 @@ class MaskedHead(linen.Module):
 
     gelu: str
     epsilon: float
+    bias: bool
     dtype: DTypeLike
 
     @linen.compact
     def __call__(self, h: Float[Array, "*batch dim"]) -> Float[Array, "*batch dim"]:
-        h = Dense(h.shape[-1], dtype=self.dtype, kernel_init=NORMAL, name="dense")(h)
+        h = Dense(h.shape[-1], self.bias, dtype=self.dtype, kernel_init=NORMAL, name="dense")(h)
         h = linen.gelu(h, approximate=self.gelu == "tanh")
-        return linen.LayerNorm(self.epsilon, self.dtype, name="norm")(h)
+        return linen.LayerNorm(self.epsilon, self.dtype, use_bias=self.bias, name="norm")(h)
 
 
 def pooler(*, dtype: DTypeLike = jnp.float32) -> Encoder:
@@ -46,11 +47,14 @@ def pooler(*, dtype: DTypeLike = jnp.float32) -> Encoder:
     return adapters.linen(Pooler(dtype))
 
 
-def masked_head(*, gelu: Gelu = "erf", epsilon: float = 1e-12, dtype: DTypeLike = jnp.float32) -> Encoder:
+def masked_head(
+    *, gelu: Gelu = "erf", epsilon: float = 1e-12, bias: bool = True, dtype: DTypeLike = jnp.float32
+) -> Encoder:
     """BERT's head before the scores of all tokens, `norm(gelu(W h + b))`: [..., dim] to [..., dim].
 
-    The scores themselves are products with the network's own token embeddings.
+    The scores themselves are products with the network's own token embeddings. RoBERTa's has `epsilon=1e-5`,
+    and ModernBERT's no bias besides.
 
     Reference: Devlin et al., 2018, arXiv 1810.04805, appendix A.2 and the published code.
     """
-    return adapters.linen(MaskedHead(gelu, epsilon, dtype))
+    return adapters.linen(MaskedHead(gelu, epsilon, bias, dtype))

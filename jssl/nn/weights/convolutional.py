@@ -1,11 +1,9 @@
 """Names of residual networks' and ConvNeXts' tensors."""
 
-from collections.abc import Mapping
-
-from jssl.nn.weights.link import Link, Naming, Path, batch_norm, convolution, linear, norm, same
+from jssl.nn.weights.link import ByPath, Link, Naming, batch_norm, convolution, linear, norm, same
 
 
-def _resnet(shapes: Mapping[Path, tuple[int, ...]]) -> list[Link]:
+def _resnet(shapes: ByPath) -> list[Link]:
     links = [
         convolution("conv1.weight", ("params", "stem_conv", "kernel")),
         *batch_norm("bn1", ("stem_norm",)),
@@ -22,7 +20,7 @@ def _resnet(shapes: Mapping[Path, tuple[int, ...]]) -> list[Link]:
     return [link for link in links if link.paths[0] in shapes]
 
 
-def _convnext(shapes: Mapping[Path, tuple[int, ...]]) -> list[Link]:
+def _convnext(shapes: ByPath) -> list[Link]:
     links = [*_sampling("stem.0", "stem_conv"), *norm("stem.1", ("params", "stem_norm"))]
     blocks = sorted({path[1] for path in shapes if "_block" in path[1]})
     for stage in sorted({block.split("_block")[0] for block in blocks} - {"stage0"}):

@@ -9,6 +9,9 @@ import numpy as np
 Path: TypeAlias = tuple[str, ...]
 """Where an array lies in `Variables`: ("params", "block0", "norm1", "scale")."""
 
+ByPath: TypeAlias = Mapping[Path, tuple[int, ...]]
+"""The shapes of all arrays of a network."""
+
 Arrays: TypeAlias = tuple[np.ndarray, ...]
 Shapes: TypeAlias = tuple[tuple[int, ...], ...]
 
@@ -31,10 +34,12 @@ class Naming(NamedTuple):
 
     links: `({path: shape} of the arrays here) -> links`, with the names that such a network needs.
     ignored: beginnings or ends of names that files hold beside the encoder: classifiers, decoders, counters.
+    tied: names beside, and the names of the tensors whose numbers they must repeat.
     """
 
-    links: Callable[[Mapping[Path, tuple[int, ...]]], list[Link]]
+    links: Callable[[ByPath], list[Link]]
     ignored: tuple[str, ...]
+    tied: tuple[tuple[str, str], ...] = ()
 
 
 def same(name: str, path: Path, shape: tuple[int, ...] | None = None) -> Link:
@@ -95,9 +100,19 @@ def linear(names: Sequence[str], path: Path) -> list[Link]:
     ]
 
 
-def norm(name: str, path: Path) -> list[Link]:
+def norm(name: str, path: Path, parts: tuple[str, str] = ("weight", "bias")) -> list[Link]:
     """A norm's scale and bias."""
-    return [same(f"{name}.weight", (*path, "scale")), same(f"{name}.bias", (*path, "bias"))]
+    scale, bias = parts
+    return [same(f"{name}.{scale}", (*path, "scale")), same(f"{name}.{bias}", (*path, "bias"))]
+
+
+def later_rows(name: str, path: Path, unused: int) -> Link:
+    """A table that begins there with rows that are never used: left out here, 0 when written."""
+
+    def write(arrays: Arrays) -> Arrays:
+        return (np.pad(arrays[0], ((unused, 0), (0, 0))),)
+
+    return Link((name,), (path,), lambda tensors, _: (tensors[0][unused:],), write)
 
 
 def batch_norm(name: str, path: Path) -> list[Link]:

@@ -1,9 +1,8 @@
 """Names of vision transformers' tensors."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
-from jssl.nn.weights.link import Link, Naming, Path, linear, norm, patch_kernel, positions, same
+from jssl.nn.weights.link import ByPath, Link, Naming, linear, norm, patch_kernel, positions, same
 
 
 class Names(NamedTuple):
@@ -72,7 +71,7 @@ HUGGINGFACE_VIT = HUGGINGFACE_DINOV2._replace(
 def naming(names: Names, prefix: str = "") -> Naming:
     """The naming of files in which all names of the encoder begin with `prefix`."""
 
-    def links(shapes: Mapping[Path, tuple[int, ...]]) -> list[Link]:
+    def links(shapes: ByPath) -> list[Link]:
         return [
             link._replace(names=tuple(prefix + name for name in link.names)) for link in _links(names, shapes)
         ]
@@ -81,7 +80,7 @@ def naming(names: Names, prefix: str = "") -> Naming:
     return Naming(links, (*beside, f"{prefix}{names.mask}"))
 
 
-def _links(names: Names, shapes: Mapping[Path, tuple[int, ...]]) -> list[Link]:
+def _links(names: Names, shapes: ByPath) -> list[Link]:
     depth = len({path[1] for path in shapes if path[1].startswith("block")})
     return [
         *_vectors(names, shapes),
@@ -92,7 +91,7 @@ def _links(names: Names, shapes: Mapping[Path, tuple[int, ...]]) -> list[Link]:
     ]
 
 
-def _vectors(names: Names, shapes: Mapping[Path, tuple[int, ...]]) -> list[Link]:
+def _vectors(names: Names, shapes: ByPath) -> list[Link]:
     """Class token, registers, mask vector and learned positions, those that the network has."""
     links = [
         same(names.cls, ("params", "cls")),
@@ -105,7 +104,7 @@ def _vectors(names: Names, shapes: Mapping[Path, tuple[int, ...]]) -> list[Link]
     return [link for link in links if link.paths[0] in shapes]
 
 
-def _block(names: Names, index: int, shapes: Mapping[Path, tuple[int, ...]]) -> list[Link]:
+def _block(names: Names, index: int, shapes: ByPath) -> list[Link]:
     name, path = f"{names.block}{index}.", ("params", f"block{index}")
     first, second = shapes[*path, "mlp1", "kernel"], shapes[*path, "mlp2", "kernel"]
     mlp = names.mlp if first[1] == second[0] else names.swiglu
