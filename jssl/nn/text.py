@@ -53,7 +53,7 @@ class Prompt(NamedTuple):
 
 
 class Next(NamedTuple):
-    """One more token of each text, and what is remembered of those before."""
+    """One more token of each text, and what is remembered of those before; a row that is full gives NaN."""
 
     tokens: Int[Array, " batch"]
     cache: Cache
@@ -101,7 +101,9 @@ class TextTransformer(Stack):
         cache = following.cache
         positions = cache.lengths[:, None]
         x = self._embed(following.tokens[:, None], positions, None, False)
-        places = jnp.arange(cache.keys[0].shape[1])[None]
+        room = cache.keys[0].shape[1]
+        x = jnp.where((positions < room)[..., None], x, jnp.nan)
+        places = jnp.arange(room)[None]
         source = jnp.where(places == positions, 0, -1)
         past = [(k, v, source) for k, v in zip(cache.keys, cache.values, strict=True)]
         x, kept = self._kept(x, self._sights(positions, places, positions, None), past)
