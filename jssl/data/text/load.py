@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jssl.data.text.special import NAMES, Special
-from jssl.data.text.subwords import subwords
+from jssl.data.text.subwords import add_special, subwords
 from jssl.data.text.symbols import FILE, read_symbols
 from jssl.data.text.tokenizer import Tokenizer
 
@@ -80,13 +80,13 @@ def _bert(file: Path, lowercase: bool | None) -> Any:
     )
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     backend.decoder = decoders.WordPiece()
-    backend.add_special_tokens(_known(vocabulary))
+    add_special(backend, _known(vocabulary))
     return backend
 
 
 def _byte_level(file: Path) -> Any:
-    from tokenizers import AddedToken, decoders, models, pre_tokenizers
     from tokenizers import Tokenizer as Backend
+    from tokenizers import decoders, models, pre_tokenizers
 
     merges = file.with_name(MERGES.get(file.name, "merges.txt"))
     if not merges.is_file():
@@ -96,9 +96,7 @@ def _byte_level(file: Path) -> Any:
     prefix = _json(file.with_name("tokenizer_config.json")).get("add_prefix_space", False)
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix)
     backend.decoder = decoders.ByteLevel()
-    # RoBERTa's mask swallows the space before it.
-    known = [AddedToken(name, lstrip=name == "<mask>", normalized=False) for name in _known(vocabulary)]
-    backend.add_special_tokens(known)
+    add_special(backend, _known(vocabulary))
     return backend
 
 

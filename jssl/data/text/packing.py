@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Integer
 
 from jssl.data.source import Source
 from jssl.data.text.encode import frame, framed
@@ -12,7 +12,7 @@ from jssl.data.text.tokenizer import Tokenizer
 
 
 def first_fit(
-    lengths: Sequence[int] | Int[np.ndarray, " pieces"], capacity: int
+    lengths: Sequence[int] | Integer[np.ndarray, " pieces"], capacity: int
 ) -> Int[np.ndarray, " pieces"]:
     """The row of each piece: the first one that has room for it, as the pieces come.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Int, Integer
 
 from jssl.data.source import Example, Source, checked_index
 from jssl.data.text.tokenizer import CHUNK, Tokenizer
@@ -13,7 +13,7 @@ from jssl.data.text.tokenizer import CHUNK, Tokenizer
 class Ragged(NamedTuple):
     """Texts as one array of ids: text i is `ids[bounds[i] : bounds[i + 1]]`."""
 
-    ids: Shaped[np.ndarray, " tokens"]
+    ids: Integer[np.ndarray, " tokens"]
     bounds: Int[np.ndarray, " texts_and_one"]
 
 
@@ -101,7 +101,7 @@ class Rows:
 
     def __getitem__(self, index: int) -> Example:
         batch = self.__getitems__([checked_index(index, len(self))])
-        return {name: values[0] for name, values in batch.items()}
+        return {name: np.asarray(values[0]) for name, values in batch.items()}
 
     def __getitems__(self, indices: Sequence[int]) -> Example:
         rows = np.asarray(indices, np.intp)
@@ -137,7 +137,7 @@ class Windows:
         return {"tokens": self.ids[places].astype(np.int32)}
 
 
-def windows(ids: Int[np.ndarray, " tokens"], length: int) -> Source:
+def windows(ids: Integer[np.ndarray, " tokens"], length: int) -> Source:
     """Every span of `length` tokens in one long array, as nanoGPT draws them; nothing is copied.
 
     An epoch of a loader has each start once, so that each token comes up `length` times in it.

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,14 @@ def _open(serialized: str) -> Any:
     backend.no_truncation()
     backend.no_padding()
     return backend
+
+
+def add_special(backend: Any, names: Iterable[str]) -> None:
+    """Makes tokens special ones; RoBERTa's <mask> takes the space before it, as a word does."""
+    from tokenizers import AddedToken
+
+    tokens = [AddedToken(name, lstrip=name == "<mask>", normalized=False) for name in names]
+    backend.add_special_tokens(tokens)
 
 
 def subwords(backend: Any, named: dict[str, str] | None = None) -> Tokenizer:

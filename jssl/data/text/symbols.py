@@ -13,7 +13,10 @@ from jssl.data.text.tokenizer import Tokenizer
 
 FILE = "symbols.json"
 
-UNITS = {"bytes": ("utf-8", np.dtype(np.uint8)), "characters": ("utf-32-le", np.dtype("<u4"))}
+UNITS: dict[str, tuple[str, np.dtype]] = {
+    "bytes": ("utf-8", np.dtype(np.uint8)),
+    "characters": ("utf-32-le", np.dtype("<u4")),
+}
 """How a text becomes numbers."""
 
 

@@ -3,10 +3,10 @@
 import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Int, Int32
+from jaxtyping import Bool, Int32
 
 from jssl.data.text.special import Special
 
@@ -92,11 +92,11 @@ class Tokenizer:
             found += self.codec.encode(wanted[start : start + CHUNK], special)
         return found
 
-    def decode(self, ids: Sequence[int] | Int[np.ndarray, " n"], *, special: bool = True) -> str:
+    def decode(self, ids: Any, *, special: bool = True) -> str:
         """The text of ids.
 
         Args:
-            ids: one row of them, in [0, size).
+            ids: one row of them, in [0, size); an array of any kind, or a list.
             special: special tokens are named in the text; False leaves them out.
 
         Raises:

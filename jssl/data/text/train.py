@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from jssl.data.text.special import ALBERT, BERT, GPT, ROBERTA
-from jssl.data.text.subwords import subwords
+from jssl.data.text.subwords import add_special, subwords
 from jssl.data.text.tokenizer import Tokenizer
 
 
@@ -50,7 +50,7 @@ def train_wordpiece(
         vocab_size=size, min_frequency=min_count, special_tokens=first, show_progress=False
     )
     backend.train_from_iterator(corpus, trainer)
-    return _framed(_new(backend.model, backend), BERT, "[CLS]", "[SEP]")
+    return _framed(backend, BERT, "[CLS]", "[SEP]")
 
 
 def train_bpe(
@@ -116,10 +116,12 @@ def train_unigram(texts: Iterable[str], *, size: int = 8_000, lowercase: bool = 
     trainer = trainers.UnigramTrainer(
         vocab_size=size, special_tokens=list(ALBERT), unk_token="<unk>", show_progress=False
     )
-    backend.train_from_iterator(_checked(texts), trainer)
-    pieces = json.loads(backend.to_str())["model"]["vocab"]
-    if len(pieces) > size:
-        raise ValueError(f"expected a size of {len(pieces)} or more for the characters, got {size}")
+    corpus = _checked(texts)
+    try:
+        backend.train_from_iterator(corpus, trainer)
+    except Exception as error:  # the library raises nothing more specific
+        raise ValueError(f"cannot train a unigram vocabulary of size {size}: {error}") from error
+    pieces = [(piece, score) for piece, score in json.loads(backend.to_str())["model"]["vocab"]]
     model = models.Unigram(in_order(pieces, len(ALBERT)), unk_id=ALBERT.index("<unk>"))
     return _framed(_new(model, backend), ALBERT, "[CLS]", "[SEP]")
 
@@ -137,7 +139,7 @@ def in_order(pieces: list[tuple[str, float]], first: int) -> list[tuple[str, flo
     scores = sorted((score for _, score in characters if score <= low), reverse=True)
     moved = dict(zip(late, scores, strict=True))
     scored = [(piece, moved.get(piece, score)) for piece, score in rest]
-    return [*map(tuple, special), *sorted(scored, key=lambda pair: (-pair[1], pair[0]))]
+    return special + sorted(scored, key=lambda pair: (-pair[1], pair[0]))
 
 
 def _new(model: Any, like: Any = None) -> Any:
@@ -156,13 +158,14 @@ def _framed(backend: Any, special: tuple[str, ...], cls: str, sep: str) -> Token
     """With its special tokens, and put between `cls` and `sep` where another library encodes with it."""
     from tokenizers import processors
 
-    backend.add_special_tokens(list(special))
-    backend.post_processor = processors.TemplateProcessing(
+    framed = _new(backend.model, backend)
+    add_special(framed, special)
+    framed.post_processor = processors.TemplateProcessing(
         single=f"{cls} $A {sep}",
         pair=f"{cls} $A {sep} $B:1 {sep}:1",
-        special_tokens=[(name, backend.token_to_id(name)) for name in (cls, sep)],
+        special_tokens=[(name, framed.token_to_id(name)) for name in (cls, sep)],
     )
-    return subwords(backend)
+    return subwords(framed)
 
 
 def _checked(texts: Iterable[str]) -> Iterator[str]:
