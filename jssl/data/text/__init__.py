@@ -17,6 +17,7 @@ Tokenizers: `train_wordpiece`, `train_bpe`, `train_unigram`, `load_tokenizer`, `
 `character_tokenizer` give a `Tokenizer`. Rows, all int32, padded at the end:
 
 * `encoded`: one text a row, from [CLS] to [SEP], with labels; for classification and sentence embeddings.
+* `tagged`: one sentence a row, with a label for each word.
 * `packed`: whole documents side by side in a row, kept apart by "segments"; for masked and causal models.
 * `split`: one long text cut into full rows; for causal models, as GPT-2.
 * `windows`: every span of one long text; for small causal models, as nanoGPT.
@@ -34,6 +35,7 @@ from jssl.data.text.passages import passages
 from jssl.data.text.rows import windows
 from jssl.data.text.special import Special
 from jssl.data.text.symbols import byte_tokenizer, character_tokenizer
+from jssl.data.text.tagging import tagged
 from jssl.data.text.tokenizer import Tokenizer
 from jssl.data.text.train import train_bpe, train_unigram, train_wordpiece
 
@@ -57,6 +59,7 @@ __all__ = [
     "read_jsonl",
     "read_lines",
     "split",
+    "tagged",
     "texts",
     "tidy",
     "train_bpe",
