@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from jssl.data.text.near import near_duplicates
+from jssl.data.text.tokenizer import SURROGATE
 
 
 class Report(NamedTuple):
@@ -86,8 +87,12 @@ def clean(
 
 
 def tidy(text: str, form: Literal["NFC", "NFKC"] | None = "NFC", whitespace: bool = True) -> str:
-    """One text in a form of Unicode, with its whitespace collapsed; see `clean`."""
-    normal = text if form is None else unicodedata.normalize(form, text)
+    """One text in a form of Unicode, with its whitespace collapsed; see `clean`.
+
+    Halves of surrogate pairs, which broken JSON leaves, become U+FFFD.
+    """
+    valid = text if text.isascii() else SURROGATE.sub("\ufffd", text)
+    normal = valid if form is None else unicodedata.normalize(form, valid)
     return " ".join(normal.split()) if whitespace else normal.strip()
 
 

@@ -21,7 +21,7 @@ def shingles(text: str, words: int) -> set[int]:
     found = WORD.findall(text.casefold()) or [text]
     last = max(len(found) - words, 0)
     return {
-        zlib.crc32(" ".join(found[start : start + words]).encode("utf-8", "replace"))
+        zlib.crc32(" ".join(found[start : start + words]).encode("utf-8", "surrogatepass"))
         for start in range(last + 1)
     }
 

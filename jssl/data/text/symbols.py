@@ -51,7 +51,7 @@ class Symbols:
         return np.concatenate(ids)
 
     def _symbols(self, text: str) -> np.ndarray:
-        values = np.frombuffer(text.encode(self.encoding, "surrogatepass"), self.codes.dtype)
+        values = np.frombuffer(text.encode(self.encoding), self.codes.dtype)
         ids = np.searchsorted(self.codes, values).astype(np.int32)
         known = self.codes[np.minimum(ids, len(self.codes) - 1)] == values
         if known.all():

@@ -1,6 +1,7 @@
 """The tokenizer: strings to ids and back, whatever the vocabulary is made of."""
 
 import functools
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -12,6 +13,22 @@ from jssl.data.text.special import Special
 
 CHUNK = 1024
 """Texts that are encoded at once: bounds the memory beyond the result's."""
+
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def check_text(index: int, text: Any) -> None:
+    """Refuses what is no string, or no valid one: halves of surrogate pairs, as broken JSON leaves them."""
+    if not isinstance(text, str):
+        raise ValueError(
+            f"expected strings, got {type(text).__name__} at {index}; data.text.clean leaves out the missing"
+        )
+    if not text.isascii() and (found := SURROGATE.search(text)):
+        raise ValueError(
+            f"expected valid Unicode, got half of a surrogate pair at character {found.start()} of text "
+            f"{index}; data.text.clean replaces it"
+        )
 
 
 @runtime_checkable
@@ -78,15 +95,11 @@ class Tokenizer:
         """The ids of each text, as `encode` gives them; subwords use all cores.
 
         Raises:
-            ValueError: as `encode`; something that is no string.
+            ValueError: as `encode`; something that is no string, or has half of a surrogate pair.
         """
         wanted = [texts] if isinstance(texts, str) else list(texts)
         for index, text in enumerate(wanted):
-            if not isinstance(text, str):
-                raise ValueError(
-                    f"expected strings, got {type(text).__name__} at {index}; data.text.clean leaves out "
-                    "what is missing"
-                )
+            check_text(index, text)
         found: list[np.ndarray] = []
         for start in range(0, len(wanted), CHUNK):
             found += self.codec.encode(wanted[start : start + CHUNK], special)

@@ -7,7 +7,7 @@ from typing import Any
 
 from jssl.data.text.special import ALBERT, BERT, GPT, ROBERTA
 from jssl.data.text.subwords import add_special, subwords
-from jssl.data.text.tokenizer import Tokenizer
+from jssl.data.text.tokenizer import Tokenizer, check_text
 
 
 def train_wordpiece(
@@ -169,11 +169,16 @@ def _framed(backend: Any, special: tuple[str, ...], cls: str, sep: str) -> Token
 
 
 def _checked(texts: Iterable[str]) -> Iterator[str]:
-    """The texts; refuses a single string, of which each character would be a text, and a corpus of none."""
+    """The texts; refuses a single string, of which each character would be a text, none, and invalid ones."""
     if isinstance(texts, str):
         raise ValueError('expected a list of texts, got one string; train on ["..."], or on its lines')
     given = iter(texts)
     first = next(given, None)
     if first is None:
         raise ValueError("expected at least one text to train on, got none")
-    return itertools.chain([first], given)
+    return map(_valid, itertools.count(), itertools.chain([first], given))
+
+
+def _valid(index: int, text: str) -> str:
+    check_text(index, text)
+    return text

@@ -25,6 +25,7 @@ def test_the_options_do_what_they_say():
     assert text.clean([" a\n\nb "], whitespace=False).texts == ["a\n\nb"]
     assert text.clean(["a", "a"], duplicates=False).texts == ["a", "a"]
     assert text.tidy("a\u00a0\u3000b") == "a b"
+    assert text.tidy("a\ud800") == "a\ufffd"
 
 
 def test_what_cannot_be_cleaned_is_refused():

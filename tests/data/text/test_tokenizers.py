@@ -174,6 +174,8 @@ def test_what_is_no_string_and_no_id_is_refused(make):
         tokenizer.encode_batch(iter(["a", None]))
     with pytest.raises(ValueError, match=r"expected ids in \[0, \d+\), got \[-1, 3\]"):
         tokenizer.decode([3, -1])
+    with pytest.raises(ValueError, match="half of a surrogate pair at character 1 of text 1"):
+        tokenizer.encode_batch(["é", "a\ud800"])
     assert tokenizer.decode([]) == ""
 
 
@@ -183,6 +185,8 @@ def test_training_refuses_no_texts_and_sizes_that_are_too_small(train):
         train([])
     with pytest.raises(ValueError, match="got one string"):
         train("a text")
+    with pytest.raises(ValueError, match="at character 1 of text 1"):
+        train(["é", "a\ud800"], size=300)
     with pytest.raises(ValueError, match=r"expected a size of \d+ or more|size 20: .*not large enough"):
         train(verses(50), size=20)
 
