@@ -14,8 +14,10 @@ from jssl.losses.regression import cosine_regression, negative_cosine
 from jssl.losses.sigreg import epps_pulley, lejepa, sigreg, view_invariance
 from jssl.losses.smooth import smooth_l1
 from jssl.losses.tico import tico, tico_covariance, tico_terms
+from jssl.losses.tokens import TokenLoss, tied_cross_entropy, token_cross_entropy
 
 __all__ = [
+    "TokenLoss",
     "barlow_twins",
     "barlow_twins_terms",
     "classification",
@@ -49,6 +51,8 @@ __all__ = [
     "tico",
     "tico_covariance",
     "tico_terms",
+    "tied_cross_entropy",
+    "token_cross_entropy",
     "vicreg",
     "vicreg_terms",
     "view_invariance",
