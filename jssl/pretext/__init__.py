@@ -1,6 +1,6 @@
-"""Pretext tasks as functions: image transforms, views and masks."""
+"""Pretext tasks as functions: image transforms, views, masks and text."""
 
-from jssl.pretext import image, masks, views
+from jssl.pretext import image, masks, text, views
 from jssl.pretext.compose import compose, deterministic, random_apply
 from jssl.pretext.jigsaw import jigsaw_permutations, jigsaw_tiles
 from jssl.pretext.masks import BoundedMask, Mask, block_mask, ibot_mask, random_mask
@@ -27,6 +27,7 @@ __all__ = [
     "random_apply",
     "random_mask",
     "simclr_augment",
+    "text",
     "two_views",
     "unit_mask",
     "views",
