@@ -1,9 +1,9 @@
-"""The `jssl` command: `jssl train FILE ...`, `jssl plan`, `jssl sweep`, `jssl report`."""
+"""The `jssl` command: `jssl train FILE ...`, `jssl plan`, `jssl sweep`, `jssl report`, `jssl generate`."""
 
 import sys
 from collections.abc import Callable, Sequence
 
-from jssl import experiment, plan, report, sweep
+from jssl import experiment, generate, plan, report, sweep
 
 USAGE = """usage: jssl COMMAND ...
 
@@ -11,6 +11,7 @@ USAGE = """usage: jssl COMMAND ...
   jssl plan FILE [OPTIONS]    what it needs and costs on the devices here, or on --topology v5e:16x16
   jssl sweep FILE [OPTIONS]   several runs in one program: --seed 0,1,2 --learning-rate 1e-3,3e-3
   jssl report RUN             draw the page of a run's folder again
+  jssl generate RUN [OPTIONS] text from a run's language model: --prompt "In the beginning"
 """
 
 
@@ -45,6 +46,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "plan": _plan,
     "sweep": _sweep,
     "report": _report,
+    "generate": generate.main,
 }
 
 

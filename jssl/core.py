@@ -50,11 +50,13 @@ class Text(NamedTuple):
     segments: the document of its row that a token belongs to, from 1; 0 is padding. Attention and positions
         stay within a document. None: each row is one document without padding.
     types: the sentence of a pair that a token belongs to; None: all 0.
+    context: what is known of a row besides, added to the embeddings of all its tokens.
     """
 
     tokens: Int[Array, "*batch n"]
     segments: Int[Array, "*batch n"] | None = None
     types: Int[Array, "*batch n"] | None = None
+    context: Float[Array, "*batch dim"] | None = None
 
 
 @runtime_checkable
@@ -83,6 +85,13 @@ class Encoder(NamedTuple):
     apply: Callable[..., tuple[Any, Tree]]
 
 
+class Share(NamedTuple):
+    """A sum, and what to divide the sums of all batches by to have their mean."""
+
+    total: Float[Array, ""]
+    weight: Float[Array, ""]
+
+
 class Method(NamedTuple):
     """A pretext task put together.
 
@@ -94,8 +103,12 @@ class Method(NamedTuple):
         and every N steps: k-means over the data set.
     show: `(params, state, batch, *, key) -> {name: array}`, pictures of the pretext task for the report:
         `[batch, columns, height, width, channels]` in [0, 1] is drawn as rows of images, `[batch, k]` as
-        scores of k clusters whose members are drawn.
+        scores of k clusters whose members are drawn, `[batch, versions, n]` of token numbers as texts.
     diagnose: `({metric: float}) -> [sentence]`, from the last metrics to what has collapsed and what to try.
+    score: `(params, state, batch, *, key) -> {name: Share}`, how well examples that were not trained on are
+        predicted, without dropout; an example counts by its "weight" in the batch, 0 or 1, where it has one.
+    extend: `(params, state, Prompt | Next) -> (logits [batch, vocab], Cache)`, what a causal language model
+        says about the next token (see `nn.text_transformer`).
     """
 
     init: Callable[..., tuple[Tree, Tree]]
@@ -105,6 +118,8 @@ class Method(NamedTuple):
     refresh: Callable[..., tuple[Tree, Tree, dict[str, float]]] | None = None
     show: Callable[..., dict[str, Array]] | None = None
     diagnose: Callable[[Mapping[str, float]], list[str]] | None = None
+    score: Callable[..., dict[str, Share]] | None = None
+    extend: Callable[..., tuple[Float[Array, "batch vocab"], Any]] | None = None
 
 
 class TrainState(NamedTuple):

@@ -86,6 +86,7 @@ class Look:
         embed: inputs to features.
         examples: the experiment's own.
         views: two random views of each of the first test examples, to measure their alignment.
+        score: the means of the method's own score over the test examples; None: raw inputs predict nothing.
         seen: what was made of the data before, by an equal `embed`; what is made now is added.
     """
 
@@ -94,17 +95,28 @@ class Look:
         embed: Embed,
         examples: Callable[[], Examples],
         *,
+        score: Callable[[], dict[str, float]] | None = None,
         views: np.ndarray | None = None,
         seen: dict[Any, tuple[Any, ...]] | None = None,
     ) -> None:
         self.examples = examples
         self._embed = embed
         self._views = views
+        self._score = score
         self._seen = {} if seen is None else seen
 
     def of(self, evaluation: Eval) -> tuple[Any, ...]:
         """What an evaluation is given after the key."""
+        if evaluation.predictions:
+            assert self._score is not None, "asked of an encoder only"
+            return (self._score(),)
         return self._features(evaluation.own)
+
+    def serves(self, evaluation: Eval, column: str) -> bool:
+        """Whether there is what the evaluation needs, in memory that it may take."""
+        if evaluation.predictions:
+            return self._score is not None
+        return evaluation.own is not None or self.examples().affords(column)
 
     def splits(self) -> tuple[Any, ...]:
         """The experiment's own training and test examples."""
@@ -134,8 +146,8 @@ class Comparison(NamedTuple):
 
 
 def needs_examples(evals: Iterable[Eval]) -> bool:
-    """Whether any of the evaluations is on the experiment's own data."""
-    return any(evaluation.own is None for evaluation in evals)
+    """Whether any of the evaluations is on features of the experiment's own data."""
+    return any(evaluation.own is None and not evaluation.predictions for evaluation in evals)
 
 
 def load_examples(data: DataSet, inputs: str = "image") -> Examples:
@@ -187,13 +199,13 @@ def raw(inputs: np.ndarray) -> np.ndarray:
     return flat / 255 if inputs.dtype == np.uint8 else flat
 
 
-def raw_column(train: Source, inputs: str, pad: int) -> tuple[str, Embed]:
+def raw_column(train: Source, inputs: str, pad: int | None) -> tuple[str, Embed]:
     """The baseline that needs no encoder: what it is called, and how it makes features of inputs.
 
     Args:
         train: the training examples; how rare a token is, is found from them.
         inputs: the name of the array.
-        pad: the token that is not counted.
+        pad: the token that is not counted, if there is one.
     """
     example = np.asarray(train[0][inputs])
     if example.ndim != 1 or not np.issubdtype(example.dtype, np.integer):
@@ -201,7 +213,7 @@ def raw_column(train: Source, inputs: str, pad: int) -> tuple[str, Embed]:
 
     @cache
     def bag() -> Bag:
-        return fit_bag(as_arrays(train, WEIGHED)[inputs], ignore=(pad,), most=WORDS)
+        return fit_bag(as_arrays(train, WEIGHED)[inputs], ignore=() if pad is None else (pad,), most=WORDS)
 
     return BAG, lambda rows: bag_of_words(bag(), rows)
 
@@ -247,8 +259,7 @@ def compare(
         chosen = [
             evaluation
             for evaluation in experiment_evals
-            if (evaluation.baselines or column == TRAINED)
-            and (evaluation.own is not None or look.examples().affords(column))
+            if (evaluation.baselines or column == TRAINED) and look.serves(evaluation, column)
         ]
         for name, value in measure(chosen, key, look.of).items():
             row, place = _place(name, column)

@@ -9,11 +9,11 @@ import jax
 from jssl import hosts, options, platform
 from jssl.locate import Factory, documentation, find, source
 from jssl.run_folder import Origin
-from jssl.runner import Run, load, run
+from jssl.runner import Run, load, run, weights_of
 from jssl.spec import Experiment
 from jssl.train import Interrupted, NonFiniteLoss, parse_mesh
 
-__all__ = ["Experiment", "Factory", "Run", "find", "load", "main", "run"]
+__all__ = ["Experiment", "Factory", "Run", "find", "load", "main", "run", "weights_of"]
 
 OWN: dict[str, options.Option] = {
     "run_dir": (

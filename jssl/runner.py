@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jssl import evaluation, hosts, platform, report, run_folder
-from jssl.core import TrainState
+from jssl.core import TrainState, Variables
 from jssl.locate import find
 from jssl.session import Session
 from jssl.spec import Experiment
@@ -67,6 +67,8 @@ def run(
         numbers = ("steps", "batch_size", "seed")
         origin = run_folder.Origin({name: getattr(experiment, name) for name in numbers})
     _open(folder, run_folder.record(experiment.name, origin, devices))
+    if experiment.tokenizer is not None and hosts.first():
+        experiment.tokenizer.save(folder / "tokenizer")
     session = Session(experiment, device_mesh(devices, fsdp=sizes["fsdp"] if sizes else 1), folder)
     trained = session.train(profile=profile)
     embed = evaluation.bind(session.embed, trained.state)
@@ -79,6 +81,26 @@ def run(
         evaluation.print_results(results)
         print(f"Run folder: {folder}   page: {page}")
     return Run(folder, experiment, trained.state, embed, results)
+
+
+def weights_of(run_dir: str | Path, part: str = "encoder") -> Callable[[Variables], Variables]:
+    """What `nn.starting_from` takes to go on from a run: `weights_of("runs/bert_small_bible")`.
+
+    Args:
+        run_dir: the run's folder.
+        part: the name of the network among the method's parameters.
+
+    Returns:
+        A function that ignores its argument, the shapes, and gives that network's variables.
+    """
+
+    def read(shapes: Variables) -> Variables:
+        params = load(run_dir).state.params
+        if part not in params:
+            raise ValueError(f"expected a part of {run_dir} among {', '.join(sorted(params))}, got {part!r}")
+        return Variables(params[part], shapes.stats)
+
+    return read
 
 
 def _open(folder: Path, config: dict[str, Any]) -> None:

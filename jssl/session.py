@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
-from jssl import evaluation, hosts, pictures, run_folder
+from jssl import evaluation, hosts, pictures, run_folder, scoring
 from jssl.core import TrainState
 from jssl.data import loader
 from jssl.evals import diagnose
@@ -179,7 +179,18 @@ class Session:
         step = int(state.step)
         if self._seen[0] != step:
             self._seen = (step, {})
-        return evaluation.Look(evaluation.bind(self.embed, state), self.examples, seen=self._seen[1])
+        embed = evaluation.bind(self.embed, state)
+        return evaluation.Look(embed, self.examples, score=partial(self._score, state), seen=self._seen[1])
+
+    def _score(self, state: TrainState) -> dict[str, float]:
+        """How well the method itself predicts the test examples."""
+        return self._scorer(state, jax.random.clone(self._eval_key), self.experiment.data)
+
+    @cached_property
+    def _scorer(self) -> Callable[..., dict[str, float]]:
+        return scoring.make_score(
+            self.experiment.method, spread=batch_sharding(self.mesh), whole=replicated(self.mesh)
+        )
 
     def evaluate(self, trained: Trained) -> None:
         """Everything measured after training, and the files that the page is drawn from."""
@@ -206,7 +217,8 @@ class Session:
         source = experiment.data.train if experiment.data.test is None else experiment.data.test
         drawn = pictures.draw_pictures(experiment.method, state, self._eval_key, source)
         embed = evaluation.bind(self.embed, state)
-        look = evaluation.Look(embed, self.examples, views=drawn.get("views"))
+        score = partial(self._score, state)
+        look = evaluation.Look(embed, self.examples, views=drawn.get("views"), score=score)
         looks = chain(self._baselines(), [(evaluation.TRAINED, look)])
         table = evaluation.compare(experiment.evals, self._eval_key, looks)
         if hosts.first() and evaluation.needs_examples(experiment.evals):
@@ -222,5 +234,6 @@ class Session:
         experiment = self.experiment
         column, raw = evaluation.raw_column(experiment.data.train, experiment.inputs, experiment.pad)
         yield column, evaluation.Look(raw, self.examples)
-        untrained = evaluation.bind(self.embed, self.program.initial_state())
-        yield evaluation.UNTRAINED, evaluation.Look(untrained, self.examples)
+        state = self.program.initial_state()
+        embed, score = evaluation.bind(self.embed, state), partial(self._score, state)
+        yield evaluation.UNTRAINED, evaluation.Look(embed, self.examples, score=score)

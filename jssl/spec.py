@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import optax
@@ -31,7 +31,8 @@ class Experiment:
         seed: of everything random: parameters, order of the data, transforms, evaluations.
         evals: what is measured, while training or after it.
         inputs: the name of the array that is embedded to be measured: "tokens" of text.
-        pad: the token that rows of text are filled up with; the baseline of word counts leaves it out.
+        pad: the token that rows of text are filled up with, which the baseline of word counts leaves out.
+        tokenizer: of text, a `data.text.Tokenizer`: what shows texts decodes by it; it is saved with the run.
         refresh_every: steps between two calls of the method's `refresh`.
         log_every: steps between two rows of metrics.
         save_every: steps between two checkpoints.
@@ -49,7 +50,8 @@ class Experiment:
     seed: int = 0
     evals: tuple[Eval, ...] = ()
     inputs: str = "image"
-    pad: int = 0
+    pad: int | None = None
+    tokenizer: Any = None
     refresh_every: int | None = None
     log_every: int = 10
     save_every: int = 200

@@ -3,6 +3,7 @@
 Networks and shapes are as small as they may be, since every row is compiled for one device and for eight.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -18,6 +19,7 @@ class Row(NamedTuple):
 
     grown: a step at which every parameter learns and all parts of the state are in use.
     show: the shapes of its pictures for a batch of 16.
+    inputs: the array of the batch that it embeds.
     """
 
     name: str
@@ -26,16 +28,25 @@ class Row(NamedTuple):
     show: dict[str, tuple[int, ...]]
     grown: int = 0
     learning_rate: float = 1e-2
+    inputs: str = "image"
 
 
 def batch() -> Batch:
-    """16 pictures of four kinds, so small that a method learns them in some twenty steps."""
+    """16 pictures and texts of four kinds, so small that a method learns them in some twenty steps."""
     generator = np.random.default_rng(0)
     kinds = generator.integers(0, 256, (4, 8, 8, 3))
     label = np.arange(16, dtype=np.int32) % 4
     image = np.clip(kinds[label] + generator.normal(0, 20, (16, 8, 8, 3)), 0, 255)
     index = np.arange(16, dtype=np.int32)
+    tokens = generator.integers(5, 30, (4, 12)).astype(np.int32)[label]
+    length = 12 - label[:, None]
+    place = np.arange(12, dtype=np.int32)[None]
+    padding = place >= length
     return {
+        "tokens": jnp.asarray(np.where(padding, 0, tokens)),
+        "segments": jnp.asarray(np.where(padding, 0, 1).astype(np.int32)),
+        "sentences": jnp.asarray(np.where(padding, 0, 1 + place // 3).astype(np.int32)),
+        "document": jnp.asarray(index),
         "image": jnp.asarray(image.astype(np.uint8)),
         "label": jnp.asarray(label),
         "index": jnp.asarray(index),
@@ -72,6 +83,16 @@ def crops(key, image):
 
 def resnet():
     return nn.resnet((1, 1), width=8, stem="stride2")
+
+
+def text(**options):
+    return nn.text_transformer(30, 16, 1, 2, max_length=16, dropout=0.1, **options)
+
+
+MASK = functools.partial(
+    pretext.text.mask_tokens, rate=0.3, mask_id=4, vocab_size=30, special=(0, 1, 2, 3, 4)
+)
+PAIR = functools.partial(pretext.text.sentence_pair, length=15, cls=2, sep=3, pad=0)
 
 
 def prototypes(num, **options):
@@ -382,5 +403,55 @@ ROWS = [
         ),
         dim=16,
         show={"colors": (16, 3, 8, 8, 3)},
+    ),
+    Row("clm", methods.clm(encoder=text(**nn.GPT2), pad=0), dim=16, show={}, inputs="tokens"),
+    Row(
+        "mlm",
+        methods.mlm(encoder=text(**nn.BERT), head=nn.masked_head(), mask=MASK, pad=0),
+        dim=16,
+        show={"masked words": (16, 3, 12)},
+        inputs="tokens",
+    ),
+    Row(
+        "bert",
+        methods.bert(
+            encoder=text(**nn.BERT), head=nn.masked_head(), pooler=nn.pooler(), pair=PAIR, mask=MASK, pad=0
+        ),
+        dim=16,
+        show={"masked words": (16, 3, 15)},
+        inputs="tokens",
+    ),
+    Row(
+        "simcse",
+        methods.simcse(encoder=text(**nn.BERT), projector=nn.pooler(), pad=0),
+        dim=16,
+        show={},
+        inputs="tokens",
+    ),
+    Row(
+        "tsdae",
+        methods.tsdae(
+            encoder=text(**nn.BERT),
+            decoder=text(causal=True, **nn.BERT),
+            delete=functools.partial(pretext.text.delete_tokens, rate=0.3, pad=0, special=(0, 2, 3)),
+            pad=0,
+        ),
+        dim=16,
+        show={},
+        inputs="tokens",
+    ),
+    Row(
+        "electra",
+        methods.electra(
+            encoder=text(**nn.BERT),
+            head=nn.masked_head(),
+            generator=text(**nn.BERT),
+            generator_head=nn.masked_head(),
+            mask=functools.partial(MASK, keep=0.0, random=0.0),
+            pad=0,
+        ),
+        dim=16,
+        show={},
+        inputs="tokens",
     ),
 ]

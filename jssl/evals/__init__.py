@@ -20,6 +20,7 @@ from jssl.evals.entities import (
     word_tags,
 )
 from jssl.evals.eval import Embed, Eval, Split
+from jssl.evals.held_out import held_out
 from jssl.evals.labelfree import alignment, collapse, diagnose, feature_std, rankme, uniformity
 from jssl.evals.language import Likelihood, Windows, bits_per_byte, evaluate_rows, perplexity, windows
 from jssl.evals.linear import LinearClassifier, linear_fit, linear_predict, linear_probe
@@ -59,6 +60,7 @@ __all__ = [
     "evaluate_rows",
     "feature_std",
     "fit_bag",
+    "held_out",
     "knn",
     "knn_accuracy",
     "knn_predict",

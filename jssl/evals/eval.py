@@ -38,6 +38,7 @@ class Eval(NamedTuple):
     baselines: whether raw inputs and the untrained encoder are measured too.
     own: for an evaluation with data of its own: `(embed) -> (...)`, what `run` is given after the key in
         place of the two splits of the experiment's data. Evaluations with the same `own` share what it gives.
+    predictions: `run` is given, after the key, the means of the method's `score` over the test examples.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Eval(NamedTuple):
     every: int | None = None
     baselines: bool = True
     own: Callable[[Embed], tuple[Any, ...]] | None = None
+    predictions: bool = False
 
 
 def require_finite(features: Any, what: str) -> None:

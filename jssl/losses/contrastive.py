@@ -4,6 +4,8 @@ The similarities of the whole batch are visited in tiles and never held (see `js
 memory grows with the batch, not with its square.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Scalar
@@ -17,18 +19,23 @@ def info_nce(
     z_b: Float[Array, "batch dim"],
     *,
     temperature: float | Float[Array, ""],
+    hard: Float[Array, "batch dim"] | None = None,
+    hard_weight: float = 0.0,
     axis_name: str | None = None,
 ) -> Scalar:
     """InfoNCE: each row of `z_a` finds its partner among all rows of `z_b`.
 
     `L = -1/N sum_i log( exp(cos(a_i, b_i) / t) / sum_j exp(cos(a_i, b_j) / t) )`
 
-    Not symmetric: rows of `z_b` are candidates only. CLIP's loss is the mean of both directions.
+    Not symmetric: rows of `z_b` are candidates only. CLIP's loss is the mean of both directions. Hard
+    negatives c add `sum_j exp(cos(a_i, c_j) / t + w [j = i])` to the denominator, as SimCSE has them.
 
     Args:
         z_a: embeddings of one view, `[batch, dim]`; they need not be normalised.
         z_b: embeddings of the other view; row i is the partner of row i of `z_a`.
         temperature: above 0; may be a learned scalar.
+        hard: further candidates, `[batch, dim]`; row i is a hard negative of row i of `z_a`.
+        hard_weight: w, at least 0: what is added to the logit of a row's own hard negative.
         axis_name: axis of `jax.pmap` or `jax.shard_map` over which the batch is split; the candidates are
             then those of all devices, and gradients follow the convention of `jssl.ops.devices`.
 
@@ -36,16 +43,22 @@ def info_nce(
         Mean over the rows of `z_a`, a float32 scalar.
 
     Raises:
-        ValueError: if the views differ in shape or are not `[batch, dim]`, or the temperature is not above 0.
+        ValueError: if the views differ in shape or are not `[batch, dim]`, the temperature is not above 0, or
+            the weight is below 0.
 
     Deviation: the paper scores pairs with a learned bilinear form; this is the cosine of later work.
 
-    Reference: van den Oord et al. 2018, arXiv:1807.03748, equation 4.
+    Reference: van den Oord et al. 2018, arXiv:1807.03748, equation 4; hard negatives: Gao et al. 2021,
+    arXiv:2104.08821, equation 5 and appendix B.
     """
     check_temperature(temperature)
     a, b = _unit_views(z_a, z_b)
     a = a / temperature
     among_all = ops.log_sum_exp(a, b, axis_name=axis_name)
+    if hard is not None:
+        among_all = jnp.logaddexp(
+            among_all, _among_hard(a, _unit_views(z_b, hard)[1], hard_weight, axis_name)
+        )
     return ops.mean(among_all - jnp.sum(a * b, axis=1), axis_name=axis_name)
 
 
@@ -137,6 +150,14 @@ def contrastive_accuracy(
 def _unit_views(z_a: Array, z_b: Array) -> tuple[Float[Array, "batch dim"], Float[Array, "batch dim"]]:
     check_views(z_a, z_b)
     return ops.l2_normalize(ops.at_least_float32(z_a)), ops.l2_normalize(ops.at_least_float32(z_b))
+
+
+def _among_hard(a: Array, c: Array, weight: float, axis_name: str | None) -> Float[Array, " rows"]:
+    """The log of the sum over all hard negatives, of which each row's own counts exp(weight) times."""
+    if weight < 0:
+        raise ValueError(f"expected hard_weight of at least 0, got {weight}")
+    among = ops.log_sum_exp(a, c, axis_name=axis_name)
+    return jnp.logaddexp(among, jnp.sum(a * c, axis=1) + math.log(math.expm1(weight))) if weight else among
 
 
 def _among_others(

@@ -1,6 +1,6 @@
 """Networks as encoders: adapters, residual networks, transformers, heads, tokenizers."""
 
-from jssl.nn.adapters import chain, linen, nnx, normalized, output_like
+from jssl.nn.adapters import chain, linen, nnx, normalized, output_like, starting_from
 from jssl.nn.attention import attend
 from jssl.nn.convnext import convnext, convnext_base, convnext_small, convnext_tiny
 from jssl.nn.decoders import conv_decoder
@@ -55,6 +55,7 @@ __all__ = [
     "resnet200",
     "save_weights",
     "sincos",
+    "starting_from",
     "text_transformer",
     "transformer",
     "unpatchify",

@@ -107,6 +107,41 @@ def _streams(shapes: Any, key: PRNGKeyArray) -> Any:
     return jax.tree.unflatten(tree, [fill(index, leaf) for index, leaf in enumerate(leaves)])
 
 
+def starting_from(encoder: Encoder, load: Callable[[Variables], Variables]) -> Encoder:
+    """The encoder with given weights before the first step, instead of random ones.
+
+    Args:
+        encoder: of any kind.
+        load: `(variables) -> variables`, from those of the right shapes to those to start from, as
+            `partial(nn.load_weights, "model.safetensors")`, or `experiment.weights_of("runs/NAME")`.
+
+    Raises:
+        ValueError: in `init`, for weights of other shapes.
+    """
+
+    kept: list[Variables] = []
+
+    def init(key: PRNGKeyArray, x: Any) -> Variables:
+        shapes = jax.eval_shape(encoder.init, key, x)
+        if not kept:
+            kept.append(jax.tree.map(np.asarray, load(shapes)))
+        found, expected = _shapes(kept[0]), _shapes(shapes)
+        if found != expected:
+            unlike = sorted(set(found.items()) ^ set(expected.items()))
+            raise ValueError(
+                f"expected weights of the network's shapes, got others: {unlike[:6]}; make the network as it "
+                "was made for these weights, or give weights that were made for it"
+            )
+        return jax.tree.map(jnp.asarray, kept[0])
+
+    return Encoder(init, encoder.apply)
+
+
+def _shapes(variables: Variables) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_leaves_with_path(variables)
+    return {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in leaves}
+
+
 def normalized(encoder: Encoder, *, mean: Sequence[float] | float, std: Sequence[float] | float) -> Encoder:
     """The encoder behind a fixed normalisation, so that it takes raw images: `(x - mean) / std`.
 

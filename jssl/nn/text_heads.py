@@ -14,14 +14,13 @@ NORMAL = linen.initializers.normal(0.02)
 
 
 class Pooler(linen.Module):
-    """The first token's features through a linear layer and tanh."""
+    """A linear layer and tanh."""
 
     dtype: DTypeLike
 
     @linen.compact
-    def __call__(self, h: Float[Array, "batch n dim"]) -> Float[Array, "batch dim"]:
-        first = h[:, 0]
-        return jnp.tanh(Dense(first.shape[-1], dtype=self.dtype, kernel_init=NORMAL, name="dense")(first))
+    def __call__(self, h: Float[Array, "*batch dim"]) -> Float[Array, "*batch dim"]:
+        return jnp.tanh(Dense(h.shape[-1], dtype=self.dtype, kernel_init=NORMAL, name="dense")(h))
 
 
 class MaskedHead(linen.Module):
@@ -40,7 +39,7 @@ class MaskedHead(linen.Module):
 
 
 def pooler(*, dtype: DTypeLike = jnp.float32) -> Encoder:
-    """BERT's pooler, `tanh(W h_1 + b)`: hidden states [batch, n, dim] to features [batch, dim].
+    """BERT's pooler, `tanh(W h + b)`, of a row's first hidden state h: [..., dim] to [..., dim].
 
     Reference: Devlin et al., 2018, arXiv 1810.04805, section 3.
     """

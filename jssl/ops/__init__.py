@@ -16,7 +16,8 @@ from jssl.ops.kmeans import (
 from jssl.ops.kmeans_start import nearest_centroids
 from jssl.ops.numeric import at_least_float32, cosine_similarity, cross_entropy, cubic_kernel, l2_normalize
 from jssl.ops.queue import Queue, queue_init, queue_push, queue_valid
-from jssl.ops.schedules import at_step, cosine, linear, warmup_cosine
+from jssl.ops.sampling import sample_token
+from jssl.ops.schedules import at_step, cosine, linear, warmup_cosine, warmup_linear
 from jssl.ops.sinkhorn import sinkhorn
 from jssl.ops.whitening import pca_whiten
 
@@ -52,7 +53,9 @@ __all__ = [
     "queue_init",
     "queue_push",
     "queue_valid",
+    "sample_token",
     "sinkhorn",
     "split_empty",
     "warmup_cosine",
+    "warmup_linear",
 ]

@@ -56,6 +56,16 @@ def warmup_cosine(
     return schedule
 
 
+def warmup_linear(peak: Number, *, warmup: int, steps: int) -> Schedule:
+    """From 0 straight to `peak` at step `warmup`, then straight to 0 at step `steps`, as BERT has it."""
+    rising, falling = linear(0.0, peak, max(1, warmup)), linear(peak, 0.0, max(1, steps - warmup))
+
+    def schedule(step: int | Int[Array, ""]) -> Float[Array, ""]:
+        return jnp.where(jnp.asarray(step) < warmup, rising(step), falling(jnp.asarray(step) - warmup))
+
+    return schedule
+
+
 def _progress(step: int | Int[Array, ""], steps: int) -> Float[Array, ""]:
     return jnp.clip(jnp.asarray(step, jnp.float32) / steps, 0.0, 1.0)
 

@@ -1,7 +1,7 @@
 """Train state, step, loop, checkpoints, sharding and logs. Nothing here names a method."""
 
 from jssl.train.checkpoint import Checkpoints, Restored, SaveFailed
-from jssl.train.decay import kernels
+from jssl.train.decay import kernels, weights
 from jssl.train.feed import BatchIterator, Feed
 from jssl.train.interrupt import Interrupted, StopRequest
 from jssl.train.lars import lars
@@ -46,4 +46,5 @@ __all__ = [
     "put_batch",
     "replicated",
     "state_sharding",
+    "weights",
 ]

@@ -1,0 +1,82 @@
+"""A small BERT on the World English Bible inside jssl: masked words, and whether one passage follows another.
+
+    python -m experiments.bert_small_bible --sst2 FOLDER --sts FOLDER
+
+Reference: Devlin et al., 2018, arXiv 1810.04805.
+"""
+
+from experiments import texts
+from jssl import evals, experiment, methods, nn, ops
+from jssl.experiment import Experiment
+
+
+def bert_small_bible(
+    text: str | None = None,
+    tokenizer: str | None = None,
+    sst2: str | None = None,
+    sts: str | None = None,
+    seed: int = 0,
+    steps: int = 3_000,
+    batch_size: int = 64,
+    learning_rate: float = 1e-3,
+    mask_rate: float = 0.15,
+    vocab_size: int = 8_000,
+    length: int = 128,
+    width: int = 128,
+    depth: int = 4,
+    heads: int = 4,
+    dropout: float = 0.0,
+) -> Experiment:
+    """A small BERT: hidden words are filled in, and pairs of passages put in order.
+
+    Args:
+        text: A text file, a sentence a line, documents apart by empty lines; the Bible in jssl if not given.
+        tokenizer: Folder or file of a published tokenizer; one is trained if not given.
+        sst2: Folder of SST-2 (train.tsv, dev.tsv, test.tsv), to classify sentiment by the features.
+        sts: Folder of the SemEval tasks on textual similarity, to compare sentences by the features.
+        seed: Of everything random.
+        steps: Training steps.
+        batch_size: Pairs of passages a step.
+        learning_rate: The highest of a schedule that rises for a tenth of the steps and then falls to 0.
+        mask_rate: Share of the tokens that is hidden.
+        vocab_size: Of the tokenizer that is trained.
+        length: Tokens of a pair.
+        width: Of the network.
+        depth: Blocks of the network.
+        heads: Of its attention.
+        dropout: Share of what is dropped in training.
+    """
+    rows = texts.passages(text, tokenizer, vocab_size, length)
+    pad = texts.marks(rows.tokenizer).pad
+    return Experiment(
+        name="bert_small_bible",
+        data=rows.data,
+        method=methods.bert(
+            encoder=nn.text_transformer(
+                rows.tokenizer.size, width, depth, heads, max_length=length, dropout=dropout, **nn.BERT
+            ),
+            head=nn.masked_head(),
+            pooler=nn.pooler(),
+            pair=texts.pairing(rows.tokenizer, length),
+            mask=texts.masking(rows.tokenizer, mask_rate),
+            pad=pad,
+        ),
+        optimizer=texts.adamw(
+            ops.warmup_linear(learning_rate, warmup=steps // 10, steps=steps), b2=0.98, epsilon=1e-6
+        ),
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        evals=(
+            evals.held_out(every=500),
+            *texts.evaluations(rows.tokenizer, sst2=sst2, sts=sts, every=1_000),
+        ),
+        inputs="tokens",
+        pad=pad,
+        tokenizer=rows.tokenizer,
+        save_every=500,
+    )
+
+
+if __name__ == "__main__":
+    experiment.main(bert_small_bible)
