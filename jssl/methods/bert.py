@@ -35,7 +35,7 @@ def bert(
     """BERT: `L = L_masked + L_next`, a masked language model over pairs of passages, and their order.
 
     A row of the batch is a passage of whole sentences of one document. It is cut in two, and every second
-    time its end is exchanged for that of the row before it in the batch, if that is of another document.
+    time its end is exchanged for that of another row of the batch, if that is of another document.
 
     Args:
         encoder: rows to hidden states [batch, n, dim], `nn.text_transformer(..., **nn.BERT)`.
@@ -64,8 +64,10 @@ def bert(
     def pairs_of(key: PRNGKeyArray, batch: Batch) -> tuple[Text, Bool[Array, " batch"]]:
         row = Passage(field(batch, inputs), field(batch, "sentences"))
         document = field(batch, "document")
-        other = jax.tree.map(lambda x: jnp.roll(x, 1, axis=0), row)
-        can_be_random = document != jnp.roll(document, 1)
+        # Half a batch away: of another document even where rows come in their order.
+        away = len(document) // 2
+        other = jax.tree.map(lambda x: jnp.roll(x, away, axis=0), row)
+        can_be_random = document != jnp.roll(document, away)
         each = jax.jit(lambda key, row, other, can: pair(key, row, other, can_be_random=can))
         made = jax.vmap(each)(example_keys(key, len(document)), row, other, can_be_random)
         return Text(made.tokens, made.segments, made.types), made.is_random

@@ -87,6 +87,8 @@ class TextTransformer(Stack):
         if text.segments is not None:
             positions, same = segment_positions(text.segments), same_segment(text.segments)
         x = self._embed(text.tokens, positions, text.types, train)
+        if text.context is not None:
+            x = x + text.context[:, None].astype(x.dtype)
         x = self._blocks(x, train, self._sights(places, places, positions, same), self._kinds())
         return self._end(x)
 

@@ -86,7 +86,7 @@ def scores_of(name, params, dtype):
         scores = scores + params["token_bias"].astype(dtype)[None, None]
     if "next" not in params:
         return scores, None
-    return scores, run("next", nn.linear(2, dtype=dtype), run("pooler", nn.pooler(dtype=dtype), h))
+    return scores, run("next", nn.linear(2, dtype=dtype), run("pooler", nn.pooler(dtype=dtype), h[:, 0]))
 
 
 def mean_loss(scores, labels):
