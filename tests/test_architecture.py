@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "run_folder": set(),
     "pictures": {"core", "platform", "data"},
     "evaluation": {"core", "data", "evals", "pictures"},
+    "scoring": {"core", "data"},
     "spec": {"core", "data", "evals"},
     "locate": {"spec"},
     "program": {"core", "platform", "train", "spec"},
@@ -35,6 +36,7 @@ MAY_IMPORT = {
         "run_folder",
         "pictures",
         "evaluation",
+        "scoring",
         "spec",
         "program",
         "hosts",
@@ -67,7 +69,8 @@ MAY_IMPORT = {
         "options",
         "report",
     },
-    "cli": {"experiment", "plan", "sweep", "report"},
+    "generate": {"core", "ops", "nn", "platform", "runner"},
+    "cli": {"experiment", "plan", "sweep", "report", "generate"},
     "__init__": None,
 }
 
