@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from benchmarks.char_gpt import BATCH, BLOCK, DEPTH, HEADS, LEARNING_RATE, WARMUP, WIDTH, split
 from torch import Tensor, nn
+
+from benchmarks.char_gpt import BATCH, BLOCK, DEPTH, HEADS, LEARNING_RATE, WARMUP, WIDTH, split
 
 
 class Attention(nn.Module):
