@@ -3,7 +3,7 @@
 Functions of arrays come first (`knn_predict`, `linear_fit`, `rankme`, ...); the evaluations that an
 experiment names are thin factories over them (`knn`, `linear_probe`, `supervised`, `collapse`, `sts`),
 and `on` runs them on other data than what is pretrained on.
-What a language model or a tagger says is measured by functions alone (`evaluate_rows`, `entity_scores`).
+What a method itself predicts of held-out examples is measured by `held_out`.
 """
 
 from jssl.evals.bag import Bag, bag_of_words, fit_bag
@@ -22,7 +22,7 @@ from jssl.evals.entities import (
 from jssl.evals.eval import Embed, Eval, Split
 from jssl.evals.held_out import held_out
 from jssl.evals.labelfree import alignment, collapse, diagnose, feature_std, rankme, uniformity
-from jssl.evals.language import Likelihood, Windows, bits_per_byte, evaluate_rows, perplexity, windows
+from jssl.evals.language import bits_per_byte, perplexity
 from jssl.evals.linear import LinearClassifier, linear_fit, linear_predict, linear_probe
 from jssl.evals.logistic import logistic_regression
 from jssl.evals.metrics import accuracy, confusion_matrix, macro_f1
@@ -39,12 +39,10 @@ __all__ = [
     "Entity",
     "EntityScores",
     "Eval",
-    "Likelihood",
     "Likeness",
     "LinearClassifier",
     "Score",
     "Split",
-    "Windows",
     "accuracy",
     "align_labels",
     "alignment",
@@ -57,7 +55,6 @@ __all__ = [
     "embed_all",
     "entities",
     "entity_scores",
-    "evaluate_rows",
     "feature_std",
     "fit_bag",
     "held_out",
@@ -80,6 +77,5 @@ __all__ = [
     "supervised",
     "tag_names",
     "uniformity",
-    "windows",
     "word_tags",
 ]
