@@ -110,6 +110,39 @@ def test_weighted_dcl(sigma):
     np.testing.assert_allclose(losses.dcl(z_a, z_b, temperature=0.2, sigma=sigma), expected, rtol=1e-5)
 
 
+def naive_hard(z_a, z_b, z_c, temperature, weight):
+    """SimCSE's supervised loss as its code has it: the weight is added to the diagonal of the logits."""
+    total = 0.0
+    for i in range(len(z_a)):
+        easy = [naive_cosine(z_a[i], b) / temperature for b in z_b]
+        hard = [naive_cosine(z_a[i], c) / temperature + weight * (i == j) for j, c in enumerate(z_c)]
+        total -= easy[i] - np.log(np.sum(np.exp([*easy, *hard])))
+    return total / len(z_a)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5, 3.0])
+def test_hard_negatives(weight):
+    (z_a, z_b), (z_c, _) = views(6, 3), views(6, 3, seed=1)
+    found = losses.info_nce(z_a, z_b, temperature=0.2, hard=z_c, hard_weight=weight)
+    expected = naive_hard(*(np.asarray(z) for z in (z_a, z_b, z_c)), 0.2, weight)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_hard_negatives_across_devices():
+    def loss(weights, a, b, c, axis_name):
+        z_a, z_b, z_c = a @ weights, b @ weights, c @ weights
+        return losses.info_nce(z_a, z_b, temperature=0.2, hard=z_c, hard_weight=1.0, axis_name=axis_name)
+
+    rows = *views(16, 5), views(16, 5, seed=1)[0]
+    assert_same_across_devices(loss, jax.random.normal(jax.random.key(3), (5, 4)), *rows)
+
+
+def test_hard_weight_below_0_is_refused():
+    z_a, z_b = views()
+    with pytest.raises(ValueError, match="hard_weight of at least 0"):
+        losses.info_nce(z_a, z_b, temperature=0.2, hard=z_b, hard_weight=-1.0)
+
+
 def test_weighted_dcl_across_devices():
     def loss(weights, a, b, axis_name):
         return losses.dcl(a @ weights, b @ weights, temperature=0.2, sigma=0.5, axis_name=axis_name)

@@ -118,3 +118,28 @@ def test_chain_is_one_after_the_other(x):
     assert all(jax.tree.leaves(jax.tree.map(np.array_equal, stats["first"], own_stats)))
     with pytest.raises(ValueError, match="at least one"):
         nn.chain()
+
+
+def test_starting_from_given_weights(x):
+    encoder, _ = pair()
+    given = jax.tree.map(lambda leaf: leaf + 1.0, encoder.init(jax.random.key(5), x))
+    seen = []
+
+    def load(shapes):
+        seen.append(jax.tree.map(lambda leaf: leaf.shape, shapes))
+        return given
+
+    started = nn.starting_from(encoder, load)
+    for key in (0, 1):
+        variables = jax.jit(started.init)(jax.random.key(key), x)
+        for a, b in zip(jax.tree.leaves(variables), jax.tree.leaves(given), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert seen == [jax.tree.map(lambda leaf: leaf.shape, given)]
+    np.testing.assert_array_equal(apply(started, given, x)[0], apply(encoder, given, x)[0])
+
+
+def test_starting_from_weights_of_another_network_is_refused(x):
+    wide = nn.linen(LinenNet()).init(jax.random.key(0), jnp.ones((2, 5)))
+    started = nn.starting_from(nn.linen(LinenNet()), lambda shapes: wide)
+    with pytest.raises(ValueError, match=r"weights of the network's shapes.*kernel"):
+        started.init(jax.random.key(0), x)

@@ -28,6 +28,14 @@ def test_warm_up_and_cosine_are_those_of_optax(warmup):
         np.testing.assert_allclose(found(step), expected(step), rtol=1e-5, atol=1e-7)
 
 
+def test_warm_up_and_straight_fall_are_those_of_bert():
+    rising, falling = optax.linear_schedule(0.0, 0.3, 5), optax.linear_schedule(0.3, 0.0, 15)
+    expected = optax.join_schedules([rising, falling], [5])
+    found = ops.warmup_linear(0.3, warmup=5, steps=20)
+    for step in (0, 1, 4, 5, 6, 12, 19, 20, 30):
+        np.testing.assert_allclose(found(step), expected(step), rtol=1e-5, atol=1e-7)
+
+
 def test_a_peak_may_be_traced():
     slopes = jax.vmap(lambda peak: ops.warmup_cosine(peak, warmup=2, steps=8)(1))(np.array([1.0, 3.0]))
     np.testing.assert_allclose(slopes, [0.5, 1.5])
