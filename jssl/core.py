@@ -107,6 +107,8 @@ class Method(NamedTuple):
     diagnose: `({metric: float}) -> [sentence]`, from the last metrics to what has collapsed and what to try.
     score: `(params, state, batch, *, key) -> {name: Share}`, how well examples that were not trained on are
         predicted, without dropout; an example counts by its "weight" in the batch, 0 or 1, where it has one.
+    predict: `(params, state, batch) -> (predictions, targets)`, both [batch, ...], what is said of examples
+        that were not trained on and what is right, for measures that are no means over examples.
     extend: `(params, state, Prompt | Next) -> (logits [batch, vocab], Cache)`, what a causal language model
         says about the next token (see `nn.text_transformer`).
     """
@@ -119,6 +121,7 @@ class Method(NamedTuple):
     show: Callable[..., dict[str, Array]] | None = None
     diagnose: Callable[[Mapping[str, float]], list[str]] | None = None
     score: Callable[..., dict[str, Share]] | None = None
+    predict: Callable[..., tuple[Array, Array]] | None = None
     extend: Callable[..., tuple[Float[Array, "batch vocab"], Any]] | None = None
 
 

@@ -1,6 +1,6 @@
 """Measures what a method has learned, beside raw inputs, the untrained encoder and training from scratch."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,7 +86,8 @@ class Look:
         embed: inputs to features.
         examples: the experiment's own.
         views: two random views of each of the first test examples, to measure their alignment.
-        score: the means of the method's own score over the test examples; None: raw inputs predict nothing.
+        answers: what the method itself says of the test examples, by what evaluations need; None: raw inputs
+            say nothing.
         seen: what was made of the data before, by an equal `embed`; what is made now is added.
     """
 
@@ -95,27 +96,27 @@ class Look:
         embed: Embed,
         examples: Callable[[], Examples],
         *,
-        score: Callable[[], dict[str, float]] | None = None,
+        answers: Mapping[str, Callable[[], tuple[Any, ...]]] | None = None,
         views: np.ndarray | None = None,
         seen: dict[Any, tuple[Any, ...]] | None = None,
     ) -> None:
         self.examples = examples
         self._embed = embed
         self._views = views
-        self._score = score
+        self._answers = answers
         self._seen = {} if seen is None else seen
 
     def of(self, evaluation: Eval) -> tuple[Any, ...]:
         """What an evaluation is given after the key."""
-        if evaluation.predictions:
-            assert self._score is not None, "asked of an encoder only"
-            return (self._score(),)
-        return self._features(evaluation.own)
+        if evaluation.needs == "features":
+            return self._features(evaluation.own)
+        assert self._answers is not None, "asked of an encoder only"
+        return self._answers[evaluation.needs]()
 
     def serves(self, evaluation: Eval, column: str) -> bool:
         """Whether there is what the evaluation needs, in memory that it may take."""
-        if evaluation.predictions:
-            return self._score is not None
+        if evaluation.needs != "features":
+            return self._answers is not None
         return evaluation.own is not None or self.examples().affords(column)
 
     def splits(self) -> tuple[Any, ...]:
@@ -147,7 +148,7 @@ class Comparison(NamedTuple):
 
 def needs_examples(evals: Iterable[Eval]) -> bool:
     """Whether any of the evaluations is on features of the experiment's own data."""
-    return any(evaluation.own is None and not evaluation.predictions for evaluation in evals)
+    return any(evaluation.own is None and evaluation.needs == "features" for evaluation in evals)
 
 
 def load_examples(data: DataSet, inputs: str = "image") -> Examples:

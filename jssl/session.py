@@ -180,15 +180,25 @@ class Session:
         if self._seen[0] != step:
             self._seen = (step, {})
         embed = evaluation.bind(self.embed, state)
-        return evaluation.Look(embed, self.examples, score=partial(self._score, state), seen=self._seen[1])
+        return evaluation.Look(embed, self.examples, answers=self._answers(state), seen=self._seen[1])
 
-    def _score(self, state: TrainState) -> dict[str, float]:
-        """How well the method itself predicts the test examples."""
-        return self._scorer(state, jax.random.clone(self._eval_key), self.experiment.data)
+    def _answers(self, state: TrainState) -> dict[str, Callable[[], tuple[Any, ...]]]:
+        """What the method itself says of the test examples."""
+        data, key = self.experiment.data, self._eval_key
+        return {
+            "scores": lambda: (self._score(state, jax.random.clone(key), data),),
+            "predictions": lambda: self._predict(state, data),
+        }
 
     @cached_property
-    def _scorer(self) -> Callable[..., dict[str, float]]:
+    def _score(self) -> Callable[..., dict[str, float]]:
         return scoring.make_score(
+            self.experiment.method, spread=batch_sharding(self.mesh), whole=replicated(self.mesh)
+        )
+
+    @cached_property
+    def _predict(self) -> Callable[..., tuple[Any, ...]]:
+        return scoring.make_predict(
             self.experiment.method, spread=batch_sharding(self.mesh), whole=replicated(self.mesh)
         )
 
@@ -217,8 +227,8 @@ class Session:
         source = experiment.data.train if experiment.data.test is None else experiment.data.test
         drawn = pictures.draw_pictures(experiment.method, state, self._eval_key, source)
         embed = evaluation.bind(self.embed, state)
-        score = partial(self._score, state)
-        look = evaluation.Look(embed, self.examples, views=drawn.get("views"), score=score)
+        answers = self._answers(state)
+        look = evaluation.Look(embed, self.examples, views=drawn.get("views"), answers=answers)
         looks = chain(self._baselines(), [(evaluation.TRAINED, look)])
         table = evaluation.compare(experiment.evals, self._eval_key, looks)
         if hosts.first() and evaluation.needs_examples(experiment.evals):
@@ -235,5 +245,5 @@ class Session:
         column, raw = evaluation.raw_column(experiment.data.train, experiment.inputs, experiment.pad)
         yield column, evaluation.Look(raw, self.examples)
         state = self.program.initial_state()
-        embed, score = evaluation.bind(self.embed, state), partial(self._score, state)
-        yield evaluation.UNTRAINED, evaluation.Look(embed, self.examples, score=score)
+        embed = evaluation.bind(self.embed, state)
+        yield evaluation.UNTRAINED, evaluation.Look(embed, self.examples, answers=self._answers(state))

@@ -3,21 +3,18 @@
 Functions of arrays come first (`knn_predict`, `linear_fit`, `rankme`, ...); the evaluations that an
 experiment names are thin factories over them (`knn`, `linear_probe`, `supervised`, `collapse`, `sts`),
 and `on` runs them on other data than what is pretrained on.
-What a method itself predicts of held-out examples is measured by `held_out`.
+`held_out`, `predicted_classes` and `predicted_tags` measure what the method itself says of test examples.
 """
 
 from jssl.evals.bag import Bag, bag_of_words, fit_bag
 from jssl.evals.embedding import embed_all
 from jssl.evals.entities import (
-    Aligned,
     Entity,
     EntityScores,
     Score,
-    align_labels,
     entities,
     entity_scores,
     tag_names,
-    word_tags,
 )
 from jssl.evals.eval import Embed, Eval, Split
 from jssl.evals.held_out import held_out
@@ -27,13 +24,13 @@ from jssl.evals.linear import LinearClassifier, linear_fit, linear_predict, line
 from jssl.evals.logistic import logistic_regression
 from jssl.evals.metrics import accuracy, confusion_matrix, macro_f1
 from jssl.evals.nearest import knn, knn_accuracy, knn_predict
+from jssl.evals.predicted import predicted_classes, predicted_tags, word_tags
 from jssl.evals.scratch import supervised
 from jssl.evals.similarity import Likeness, cosine_similarities, pearson, spearman, sts, sts_score
 from jssl.evals.subsets import label_subsets
 from jssl.evals.transfer import on
 
 __all__ = [
-    "Aligned",
     "Bag",
     "Embed",
     "Entity",
@@ -44,7 +41,6 @@ __all__ = [
     "Score",
     "Split",
     "accuracy",
-    "align_labels",
     "alignment",
     "bag_of_words",
     "bits_per_byte",
@@ -70,6 +66,8 @@ __all__ = [
     "on",
     "pearson",
     "perplexity",
+    "predicted_classes",
+    "predicted_tags",
     "rankme",
     "spearman",
     "sts",

@@ -1,7 +1,7 @@
 """What an evaluation is, and what it is given."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -29,7 +29,7 @@ class Split(NamedTuple):
 
 
 class Eval(NamedTuple):
-    """One measurement of frozen features.
+    """One measurement, of frozen features as a rule.
 
     name: what it is called in logs.
     run: `(key, train, test) -> {"knn/accuracy": 0.91, ...}`, of two `Split`s; the same key gives the same
@@ -38,7 +38,9 @@ class Eval(NamedTuple):
     baselines: whether raw inputs and the untrained encoder are measured too.
     own: for an evaluation with data of its own: `(embed) -> (...)`, what `run` is given after the key in
         place of the two splits of the experiment's data. Evaluations with the same `own` share what it gives.
-    predictions: `run` is given, after the key, the means of the method's `score` over the test examples.
+    needs: what `run` is given after the key: "features", which are two splits, or what the method itself says
+        of all test examples: "scores", the means of its `score`, or "predictions", those of its `predict`
+        and the targets.
     """
 
     name: str
@@ -46,7 +48,7 @@ class Eval(NamedTuple):
     every: int | None = None
     baselines: bool = True
     own: Callable[[Embed], tuple[Any, ...]] | None = None
-    predictions: bool = False
+    needs: Literal["features", "scores", "predictions"] = "features"
 
 
 def require_finite(features: Any, what: str) -> None:

@@ -4,6 +4,7 @@ from jssl.methods.autoencoder import autoencoder
 from jssl.methods.barlow_twins import barlow_twins
 from jssl.methods.bert import bert
 from jssl.methods.byol import byol
+from jssl.methods.classifier import classifier
 from jssl.methods.clm import clm
 from jssl.methods.colorization import colorization
 from jssl.methods.data2vec import data2vec
@@ -24,9 +25,11 @@ from jssl.methods.nnclr import nnclr
 from jssl.methods.rotation import rotation
 from jssl.methods.simclr import simclr
 from jssl.methods.simcse import simcse
+from jssl.methods.similarity import similarity
 from jssl.methods.simmim import simmim
 from jssl.methods.simsiam import simsiam
 from jssl.methods.swav import swav
+from jssl.methods.tagger import tagger
 from jssl.methods.tico import tico
 from jssl.methods.tsdae import tsdae
 from jssl.methods.vicreg import vicreg
@@ -36,6 +39,7 @@ __all__ = [
     "barlow_twins",
     "bert",
     "byol",
+    "classifier",
     "clm",
     "colorization",
     "data2vec",
@@ -56,9 +60,11 @@ __all__ = [
     "rotation",
     "simclr",
     "simcse",
+    "similarity",
     "simmim",
     "simsiam",
     "swav",
+    "tagger",
     "tico",
     "tsdae",
     "vicreg",

@@ -6,7 +6,6 @@ import pytest
 from jssl import evals
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "entities.npz")
-NUMBERS = {"O": 0, "B-person": 1, "I-person": 2}
 
 
 def sentences(case, name):
@@ -71,54 +70,8 @@ def test_only_whole_entities_count():
     assert evals.entity_scores([], []).micro == (0.0, 0.0, 0.0, 0)
 
 
-def letters(word):
-    return [ord(letter) for letter in word]
-
-
-def aligned(words, tags, length=12, **options):
-    return evals.align_labels(
-        words.split(), tags.split(), letters, numbers=NUMBERS, length=length, pad=0, **options
-    )
-
-
-def test_the_first_token_of_a_word_carries_its_label():
-    row = aligned("ab c def", "B-person I-person O", length=10, start=1, end=2)
-    assert row.tokens.tolist() == [1, *letters("abcdef"), 2, 0, 0]
-    assert row.labels.tolist() == [-1, 1, -1, 2, 0, -1, -1, -1, -1, -1]
-    assert row.starts.tolist() == [1, 3, 4]
-    assert (row.tokens.dtype, row.labels.dtype, row.starts.dtype) == (np.int32,) * 3
-
-
-def test_labels_come_back_as_tags():
-    rng = np.random.default_rng(1)
-    names = evals.tag_names([list(NUMBERS), ["B-person"]])
-    assert names == ("O", "B-person", "I-person")
-    for _ in range(50):
-        num = rng.integers(0, 6)
-        words = ["x" * size for size in rng.integers(1, 4, num)]
-        tags = [names[i] for i in rng.integers(0, 3, num)]
-        row = evals.align_labels(words, tags, letters, numbers=NUMBERS, length=20, pad=0, start=1, end=2)
-        assert evals.word_tags(row.labels, row.starts, names) == tags
-        assert (row.labels >= 0).sum() == num
-
-
-def test_words_that_do_not_fit_or_have_no_tokens_are_outside():
-    row = aligned("ab cde f", "B-person B-person B-person", length=4, end=2)
-    assert row.tokens.tolist() == [*letters("ab"), 2, 0]
-    assert evals.word_tags(row.labels, row.starts, list(NUMBERS)) == ["B-person", "O", "O"]
-    empty = evals.align_labels(["", "a"], ["B-person", "O"], letters, numbers=NUMBERS, length=3, pad=0)
-    assert empty.starts.tolist() == [-1, 0]
-    assert empty.labels.tolist() == [0, -1, -1]
-
-
 def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match='"B-KIND" or "I-KIND", got \'E-a\''):
         evals.entities(["E-a"])
     with pytest.raises(ValueError, match="1 and 1 sentences of 2 and 1 words"):
         evals.entity_scores([["O", "O"]], [["O"]])
-    with pytest.raises(ValueError, match="got 2 words and 1 tags"):
-        aligned("a b", "O")
-    with pytest.raises(ValueError, match=r"got also \['B-place'\]"):
-        aligned("a", "B-place")
-    with pytest.raises(ValueError, match="room for words, got 2"):
-        aligned("a", "O", length=2, start=1, end=2)

@@ -20,7 +20,8 @@ def tagged(
     """One sentence a row, a label for each word: named entities, parts of speech.
 
     Args:
-        sentences: as words. All but the first are encoded with a space before them.
+        sentences: as words. All but the first are encoded with a space before them. One that the tokenizer
+            makes nothing of, as a control character, is an unknown token, so that each word has a label.
         labels: class numbers, as many for a sentence as it has words.
         tokenizer: as for `encoded`.
         length: tokens of a row, special ones included; longer sentences are cut, and their last words lost.
@@ -30,7 +31,8 @@ def tagged(
         "labels": int32 [length], the word's at its first token, -1 (not counted) at all others}.
 
     Raises:
-        ValueError: no sentences, or other numbers of labels than of words.
+        ValueError: no sentences, other numbers of labels than of words, or a word without any token where
+            the tokenizer has none for the unknown.
 
     Reference: Devlin et al. 2019, arXiv:1810.04805, section 5.3.
     """
@@ -39,7 +41,7 @@ def tagged(
     check_length(length, 1 + length - room)
     counts = _words(sentences, labels)
     spaced = [" " * (place > 0) + word for words in sentences for place, word in enumerate(words)]
-    found = tokenize(spaced, tokenizer)
+    found = _each_some(tokenize(spaced, tokenizer), tokenizer)
     ends = found.bounds[np.concatenate([[0], np.cumsum(counts)])]
     spans = np.stack([ends[:-1], np.minimum(ends[1:], ends[:-1] + room)], axis=1)
     rows = framed(found, spans, before, after)
@@ -69,9 +71,22 @@ def _words(sentences: Sequence[Sequence[str]], labels: Sequence[Sequence[int]]) 
     return counts
 
 
+def _each_some(words: Ragged, tokenizer: Tokenizer) -> Ragged:
+    """The words, those without tokens as an unknown one."""
+    empty = np.flatnonzero(np.diff(words.bounds) == 0)
+    if not len(empty):
+        return words
+    unknown = tokenizer.special.unk
+    if unknown is None:
+        raise ValueError(
+            f"expected words that the tokenizer has tokens for, got {len(empty)} without any: leave them out"
+        )
+    more = np.searchsorted(empty, np.arange(len(words.bounds)))
+    return Ragged(np.insert(words.ids, words.bounds[empty], unknown), words.bounds + more)
+
+
 def _at_first(words: Ragged, labels: list[int]) -> np.ndarray:
     """The label of each token: the word's at its first one."""
     spread = np.full(len(words.ids), UNCOUNTED, np.int32)
-    some = np.diff(words.bounds) > 0
-    spread[words.bounds[:-1][some]] = np.array(labels, np.int32)[some]
+    spread[words.bounds[:-1]] = labels
     return spread
