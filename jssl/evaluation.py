@@ -209,12 +209,15 @@ def raw_column(train: Source, inputs: str, pad: int | None) -> tuple[str, Embed]
         pad: the token that is not counted, if there is one.
     """
     example = np.asarray(train[0][inputs])
-    if example.ndim != 1 or not np.issubdtype(example.dtype, np.integer):
+    # Bytes in two dimensions are a picture, other whole numbers a pair of rows.
+    kind = np.integer if example.ndim == 1 else np.signedinteger
+    if example.ndim > 2 or not np.issubdtype(example.dtype, kind):
         return RAW, raw
 
     @cache
     def bag() -> Bag:
-        return fit_bag(as_arrays(train, WEIGHED)[inputs], ignore=() if pad is None else (pad,), most=WORDS)
+        rows = as_arrays(train, WEIGHED)[inputs].reshape(-1, example.shape[-1])
+        return fit_bag(rows, ignore=() if pad is None else (pad,), most=WORDS)
 
     return BAG, lambda rows: bag_of_words(bag(), rows)
 

@@ -11,11 +11,13 @@ from jssl.data.labelled_text import (
     Pairs,
     Sick,
     Tagged,
+    TaggedSet,
     bbc,
     conll,
     sick,
     sst2,
     sts_pairs,
+    wnut17,
 )
 from jssl.data.memory import arrays, cached
 from jssl.data.named import dataset, fashion_mnist
@@ -34,6 +36,7 @@ __all__ = [
     "Sick",
     "Source",
     "Tagged",
+    "TaggedSet",
     "absent",
     "arrays",
     "as_arrays",
@@ -54,4 +57,5 @@ __all__ = [
     "subset",
     "text",
     "tfds",
+    "wnut17",
 ]

@@ -55,6 +55,14 @@ class Tagged(NamedTuple):
     tags: list[list[str]]
 
 
+class TaggedSet(NamedTuple):
+    """A tagged set in its published parts."""
+
+    train: Tagged
+    dev: Tagged
+    test: Tagged
+
+
 def sts_pairs(folder: str | Path, split: str = "test") -> dict[str, dict[str, Pairs]]:
     """The sets of the SemEval tasks on textual similarity, by year and name: `["2012"]["MSRpar"]`.
 
@@ -173,6 +181,21 @@ def conll(path: str | Path) -> Tagged:
     if not kept:
         raise ValueError(f"{path}: expected word TAB tag, one word a line, got no words")
     return Tagged(*(list(column) for column in zip(*kept, strict=True)))
+
+
+def wnut17(folder: str | Path) -> TaggedSet:
+    """WNUT-17, messages with new and rare named entities of six kinds: 3,394, 1,009 and 1,287 of them.
+
+    Args:
+        folder: with wnut17train.conll, emerging.dev.conll and emerging.test.annotated of word TAB tag.
+
+    Raises:
+        ValueError: a file is not there, or a line is of another form.
+
+    Reference: Derczynski et al. 2017, aclanthology W17-4418.
+    """
+    names = "wnut17train.conll", "emerging.dev.conll", "emerging.test.annotated"
+    return TaggedSet(*(conll(path) for path in _files(folder, "WNUT-17", *names)))
 
 
 def _files(folder: str | Path, what: str, *names: str) -> list[Path]:

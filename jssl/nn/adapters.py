@@ -124,7 +124,9 @@ def starting_from(encoder: Encoder, load: Callable[[Variables], Variables]) -> E
     def init(key: PRNGKeyArray, x: Any) -> Variables:
         shapes = jax.eval_shape(encoder.init, key, x)
         if not kept:
-            kept.append(jax.tree.map(np.asarray, load(shapes)))
+            # What is loaded are numbers, also where `init` is being traced.
+            with jax.ensure_compile_time_eval():
+                kept.append(jax.tree.map(np.asarray, load(shapes)))
         found, expected = _shapes(kept[0]), _shapes(shapes)
         if found != expected:
             unlike = sorted(set(found.items()) ^ set(expected.items()))

@@ -1,0 +1,65 @@
+"""SimCSE from a small BERT on: a sentence that is read twice with other dropout finds itself.
+
+    python -m experiments.simcse_small --run runs/bert_small_bible --sts FOLDER
+    python -m experiments.simcse_small --run runs/bert_small_bible --sts FOLDER --text FILE
+
+In the table of results the column "untrained" is the network before the first step, that of the run.
+
+Reference: Gao et al., 2021, arXiv 2104.08821, section 3.
+"""
+
+from experiments import texts, tuning
+from jssl import experiment, methods, nn
+from jssl.data import DataSet
+from jssl.experiment import Experiment
+
+
+def simcse_small(
+    text: str | None = None,
+    run: str | None = None,
+    tokenizer: str | None = None,
+    sst2: str | None = None,
+    sts: str | None = None,
+    seed: int = 0,
+    steps: int = 500,
+    batch_size: int = 64,
+    learning_rate: float = 1e-4,
+    temperature: float = 0.05,
+    length: int = 32,
+    dropout: float = 0.1,
+) -> Experiment:
+    """Sentences are told apart by their features, whatever is dropped from the network.
+
+    Args:
+        text: A text file, a sentence a line; the verses of the Bible inside jssl if not given.
+        run: Folder of a run of bert_small_bible; random weights if not given.
+        tokenizer: Folder or file of a published tokenizer; the run's if not given.
+        sst2: Folder of SST-2 (train.tsv, dev.tsv, test.tsv), to classify sentiment by the features.
+        sts: Folder of the SemEval tasks on textual similarity, to compare sentences by the features.
+        seed: Of everything random.
+        steps: Training steps.
+        batch_size: Sentences a step.
+        learning_rate: The highest of a schedule that rises for a tenth of the steps and then falls to 0.
+        temperature: Of the contrastive loss.
+        length: Tokens of a sentence, at most.
+        dropout: Share of what is dropped in training.
+    """
+    begin = tuning.start(run, None, tokenizer, dropout=dropout)
+    return tuning.fine_tune(
+        "simcse_small",
+        begin,
+        methods.simcse(
+            encoder=begin.encoder,
+            projector=nn.pooler(),
+            temperature=temperature,
+            pad=begin.pad,
+            pool="mean",
+        ),
+        DataSet(texts.sentences(text, begin.tokenizer, length), None),
+        tuning.Recipe(seed, steps, batch_size, learning_rate),
+        *texts.evaluations(begin.tokenizer, sst2=sst2, sts=sts, every=250),
+    )
+
+
+if __name__ == "__main__":
+    experiment.main(simcse_small)
