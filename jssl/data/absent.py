@@ -34,12 +34,20 @@ _absent: ContextVar[bool] = ContextVar("absent", default=False)
 
 @contextmanager
 def absent() -> Iterator[None]:
-    """Within it, `dataset` reads no files: known data sets are as large as they are, and all of zeros."""
+    """Within it, `dataset` reads no files: known data sets are as large as they are, and all of zeros.
+
+    `text.stored` reads none either.
+    """
     token = _absent.set(True)
     try:
         yield
     finally:
         _absent.reset(token)
+
+
+def is_absent() -> bool:
+    """Whether it is within `absent`."""
+    return _absent.get()
 
 
 def stand_in(name: str, size: int | None) -> DataSet | None:
@@ -48,7 +56,7 @@ def stand_in(name: str, size: int | None) -> DataSet | None:
     Raises:
         ValueError: it is not known, or its images differ in size and none is given.
     """
-    if not _absent.get():
+    if not is_absent():
         return None
     known = KNOWN.get(name.partition(":")[0])
     if known is None:

@@ -22,18 +22,22 @@ Tokenizers: `train_wordpiece`, `train_bpe`, `train_unigram`, `load_tokenizer`, `
 * `split`: one long text cut into full rows; for causal models, as GPT-2.
 * `windows`: every span of one long text; for small causal models, as nanoGPT.
 * `passages`: consecutive sentences of one document; for next-sentence and sentence-order prediction.
+
+A corpus that is larger than the memory is tokenized once, by `store`, into a folder; `stored` opens it for
+`packed`, `split`, `windows` and `passages`.
 """
 
 from jssl.data.text.bible import Corpus, web_bible
 from jssl.data.text.cleaning import Cleaned, Report, clean, tidy
 from jssl.data.text.encode import encoded, joined, split
-from jssl.data.text.files import read_documents, read_jsonl, read_lines, texts
+from jssl.data.text.files import read_documents, read_jsonl, read_lines, stream_documents, texts
 from jssl.data.text.load import load_tokenizer
 from jssl.data.text.near import near_duplicates
 from jssl.data.text.packing import first_fit, packed
 from jssl.data.text.passages import passages
 from jssl.data.text.rows import windows
 from jssl.data.text.special import Special
+from jssl.data.text.stored import Stored, store, stored
 from jssl.data.text.symbols import byte_tokenizer, character_tokenizer
 from jssl.data.text.tagging import tagged
 from jssl.data.text.tokenizer import Tokenizer
@@ -44,6 +48,7 @@ __all__ = [
     "Corpus",
     "Report",
     "Special",
+    "Stored",
     "Tokenizer",
     "byte_tokenizer",
     "character_tokenizer",
@@ -59,6 +64,9 @@ __all__ = [
     "read_jsonl",
     "read_lines",
     "split",
+    "store",
+    "stored",
+    "stream_documents",
     "tagged",
     "texts",
     "tidy",

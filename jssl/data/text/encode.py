@@ -5,16 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from jssl.data.source import Source
-from jssl.data.text.rows import Ragged, Rows, check_length, padding, spread, tokenize
+from jssl.data.text.rows import Ragged, Rows, check_length, frame, padding, spread, tokenize
+from jssl.data.text.stored import Stored, check_stored
 from jssl.data.text.tokenizer import Tokenizer
-
-
-def frame(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """What stands before and after a text: [CLS] and [SEP], or nothing and the end of a document."""
-    special = tokenizer.special
-    if special.cls is None:
-        return [], [] if special.eos is None else [special.eos]
-    return [special.cls], [] if special.sep is None else [special.sep]
 
 
 def framed(texts: Ragged, spans: np.ndarray, before: list[int], after: list[int]) -> Ragged:
@@ -92,14 +85,14 @@ def _labels(labels: Sequence[int] | Sequence[float] | np.ndarray, num: int) -> n
     return values.astype(np.float32 if values.dtype.kind == "f" else np.int32)
 
 
-def split(texts: Sequence[str], tokenizer: Tokenizer, length: int) -> Source:
+def split(texts: Sequence[str] | Stored, tokenizer: Tokenizer, length: int) -> Source:
     """All texts after each other, each ended by the end of a document, cut into rows: none is padded.
 
     Rows begin and end anywhere in a text, and a row may hold several, which attend to each other (as in
     GPT-2); `packed` keeps them apart. What is left at the end, less than a row, is left out.
 
     Args:
-        texts: documents.
+        texts: documents, or a stored corpus.
         tokenizer: what it ends documents with (`special.eos`) stands behind each; nothing where it has none.
         length: tokens of a row. A next-token model predicts the last `length - 1` of them.
 
@@ -117,12 +110,14 @@ def split(texts: Sequence[str], tokenizer: Tokenizer, length: int) -> Source:
     return Rows({"tokens": ids}, starts, np.full(len(starts), length), length=length, fill={"tokens": 0})
 
 
-def joined(texts: Sequence[str], tokenizer: Tokenizer) -> np.ndarray:
+def joined(texts: Sequence[str] | Stored, tokenizer: Tokenizer) -> np.ndarray:
     """The ids of all texts as one array, what ends a document behind each; `windows` takes it.
 
     Raises:
         ValueError: no texts.
     """
+    if isinstance(texts, Stored):
+        return check_stored(texts, tokenizer).ids
     found = tokenize(texts, tokenizer)
     eos = tokenizer.special.eos
     if eos is None:

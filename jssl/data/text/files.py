@@ -4,7 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,42 @@ def read_documents(path: str | Path, *, encoding: str = "utf-8") -> list[list[st
     if not found:
         raise ValueError(f"{path}: expected documents apart by blank lines, got no text")
     return found
+
+
+def stream_documents(*paths: str | Path, encoding: str = "utf-8") -> Iterator[list[str]]:
+    """The documents of text files of any size, one after the other, as `read_documents` has them.
+
+    Args:
+        paths: files, also compressed, or patterns of their names, as "wiki-*.txt.gz".
+        encoding: as Python names it.
+
+    Raises:
+        ValueError: no file, or another encoding.
+    """
+    for path in paths:
+        pattern = Path(path).expanduser()
+        files = sorted(pattern.parent.glob(pattern.name))
+        if not files:
+            raise ValueError(f"expected text files, got {pattern}, which is none")
+        for file in files:
+            yield from _documents_of(file, encoding)
+
+
+def _documents_of(file: Path, encoding: str) -> Iterator[list[str]]:
+    lines: list[str] = []
+    try:
+        with OPENERS.get(file.suffix, open)(file, "rt", encoding=encoding, newline="\n") as opened:
+            for line in opened:
+                text = line.removeprefix("\ufeff").rstrip("\r\n")
+                if text.strip():
+                    lines.append(text)
+                elif lines:
+                    yield lines
+                    lines = []
+    except (OSError, EOFError, lzma.LZMAError, UnicodeError, LookupError) as error:
+        raise ValueError(f"cannot read {file}: {error}; mend or replace it, or name its encoding") from error
+    if lines:
+        yield lines
 
 
 def read_jsonl(path: str | Path, field: str, *, encoding: str = "utf-8") -> list[str]:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int, Integer
 
-from jssl.data.source import Source
-from jssl.data.text.encode import frame, framed
-from jssl.data.text.rows import Ragged, Rows, check_length, cut, padding, tokenize
+from jssl.data.source import Example, Source, checked_index
+from jssl.data.text.encode import framed
+from jssl.data.text.rows import Ragged, Rows, check_length, cut, frame, padding, spread, tokenize
+from jssl.data.text.stored import Stored, check_stored
 from jssl.data.text.tokenizer import Tokenizer
 
 
@@ -42,14 +43,67 @@ def first_fit(
     return rows
 
 
-def packed(texts: Sequence[str], tokenizer: Tokenizer, length: int) -> Source:
+class Packed:
+    """Rows of several pieces, put together when they are read.
+
+    texts: what the pieces are spans of.
+    spans: of the pieces [pieces, 2], those of a row after each other.
+    firsts: the first piece of each row, and the number of pieces.
+    before, after: what stands around each piece.
+    """
+
+    def __init__(
+        self,
+        texts: Ragged,
+        spans: np.ndarray,
+        firsts: np.ndarray,
+        before: list[int],
+        after: list[int],
+        *,
+        length: int,
+        pad: int,
+    ):
+        self.texts = texts
+        self.spans = spans
+        self.firsts = firsts
+        self.before = before
+        self.after = after
+        self.length = length
+        self.pad = pad
+
+    def __len__(self) -> int:
+        return len(self.firsts) - 1
+
+    def __getitem__(self, index: int) -> Example:
+        batch = self.__getitems__([checked_index(index, len(self))])
+        return {name: np.asarray(values[0]) for name, values in batch.items()}
+
+    def __getitems__(self, indices: Sequence[int]) -> Example:
+        rows = np.asarray(indices, np.intp)
+        counts = self.firsts[rows + 1] - self.firsts[rows]
+        spans = self.spans[spread(self.firsts[rows], counts)]
+        pieces = framed(self.texts, spans, self.before, self.after)
+        numbers = spread(np.ones_like(counts), counts)
+        bounds = pieces.bounds[np.concatenate([[0], np.cumsum(counts)])]
+        made = Rows(
+            {"tokens": pieces.ids, "segments": np.repeat(numbers, np.diff(pieces.bounds))},
+            bounds[:-1],
+            np.diff(bounds),
+            length=self.length,
+            fill={"tokens": self.pad, "segments": 0},
+        )
+        return made.__getitems__(range(len(rows)))
+
+
+def packed(texts: Sequence[str] | Stored, tokenizer: Tokenizer, length: int) -> Source:
     """Documents packed into rows by first fit; numbers of segments keep those of one row apart.
 
     Each document goes, whole, into the first row that has room for it. One that is longer than a row is cut
     into pieces, and each is packed as a document.
 
     Args:
-        texts: documents; empty ones are left out.
+        texts: documents, of which empty ones are left out; or a stored corpus. Ten million take half a minute
+            to be put into rows.
         tokenizer: each piece stands between [CLS] and [SEP]; where it has no [CLS], what ends a document
             stands behind the last piece.
         length: tokens of a row, special ones included.
@@ -65,22 +119,17 @@ def packed(texts: Sequence[str], tokenizer: Tokenizer, length: int) -> Source:
     """
     before, after = frame(tokenizer)
     check_length(length, 1 + len(before) + len(after))
-    found = tokenize(texts, tokenizer)
-    if not before:
-        found, after = _ended(found, after), []
+    if isinstance(texts, Stored):
+        found = Ragged(texts.ids, check_stored(texts, tokenizer).documents)
+    else:
+        found = tokenize(texts, tokenizer)
+        found = found if before else _ended(found, after)
+    after = after if before else []
     spans = cut(found.bounds, length - len(before) - len(after))
     rows = first_fit(spans[:, 1] - spans[:, 0] + len(before) + len(after), length)
     order = np.argsort(rows, kind="stable")
-    pieces = framed(found, spans[order], before, after)
-    numbers, firsts = _within(rows[order])
-    starts = pieces.bounds[firsts]
-    return Rows(
-        {"tokens": pieces.ids, "segments": np.repeat(numbers, np.diff(pieces.bounds))},
-        starts,
-        np.diff(starts, append=pieces.bounds[-1]),
-        length=length,
-        fill={"tokens": padding(tokenizer), "segments": 0},
-    )
+    firsts = np.append(np.flatnonzero(np.diff(rows[order], prepend=-1)), len(rows))
+    return Packed(found, spans[order], firsts, before, after, length=length, pad=padding(tokenizer))
 
 
 def _ended(texts: Ragged, after: list[int]) -> Ragged:
@@ -88,10 +137,3 @@ def _ended(texts: Ragged, after: list[int]) -> Ragged:
     spans = np.stack([texts.bounds[:-1], texts.bounds[1:]], axis=1)
     full = spans[:, 0] < spans[:, 1]
     return framed(texts, spans[full], [], after) if full.any() else texts
-
-
-def _within(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of sorted rows, one a piece: each piece's number within its row, from 1, and the rows' first pieces."""
-    firsts = np.flatnonzero(np.diff(rows, prepend=-1))
-    counts = np.diff(firsts, append=len(rows))
-    return (np.arange(len(rows)) - np.repeat(firsts, counts) + 1).astype(np.uint16), firsts

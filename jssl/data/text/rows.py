@@ -70,6 +70,14 @@ def padding(tokenizer: Tokenizer) -> int:
     return eos if pad is None else pad  # type: ignore[return-value]
 
 
+def frame(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """What stands before and after a text: [CLS] and [SEP], or nothing and the end of a document."""
+    special = tokenizer.special
+    if special.cls is None:
+        return [], [] if special.eos is None else [special.eos]
+    return [special.cls], [] if special.sep is None else [special.sep]
+
+
 class Rows:
     """Spans of arrays of numbers, padded to one length.
 

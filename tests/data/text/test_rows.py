@@ -235,5 +235,5 @@ def test_loaders_resume_in_the_middle_of_an_epoch(name):
 
 
 def test_ids_are_kept_in_two_bytes_where_they_fit():
-    assert SOURCES["packed"]().flat["tokens"].dtype == np.uint16
+    assert SOURCES["packed"]().texts.ids.dtype == np.uint16
     assert SOURCES["split"]().flat["tokens"].dtype == np.uint16
