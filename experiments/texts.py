@@ -4,14 +4,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jssl import data, evals, pretext, train
-from jssl.core import Transform
+from jssl import data, evals, nn, pretext, train
+from jssl.core import Encoder, Transform
 from jssl.data import DataSet, Source
-from jssl.data.text import Tokenizer
+from jssl.data.text import Stored, Tokenizer
 from jssl.evals import Eval
+
+DTYPE = jnp.bfloat16
+"""That the experiments of a paper's size compute in."""
 
 
 class Rows(NamedTuple):
@@ -55,6 +59,38 @@ def parted(path: str | None) -> tuple[list[list[str]], list[list[str]]]:
         return data.text.web_bible()
     every = data.text.read_documents(path)
     return [document for place, document in enumerate(every, 1) if place % 10], every[9::10]
+
+
+def from_folder(
+    folder: str | None, vocab_size: int, rows: Callable[[Stored, Tokenizer], Source], held_out: float = 0.001
+) -> Rows:
+    """Rows of a corpus that `data.text.store` has made; the documents at its end are evaluated on.
+
+    Args:
+        folder: of the corpus.
+        vocab_size: rows of the token embeddings.
+        rows: made of each of the two parts.
+        held_out: share of the documents.
+    """
+    corpus = data.text.stored(folder, vocab_size=vocab_size)
+    known, new = corpus.divided(held_out)
+    return Rows(DataSet(rows(known, corpus.tokenizer), rows(new, corpus.tokenizer)), corpus.tokenizer)
+
+
+def spans(length: int) -> Callable[[Stored, Tokenizer], Source]:
+    """All of a corpus in rows of which `length` tokens are predicted, whatever documents they are of."""
+
+    def rows(corpus: Stored, tokenizer: Tokenizer) -> Source:
+        ids = data.text.joined(corpus, tokenizer)
+        every = data.text.windows(ids, length + 1)
+        return data.subset(every, np.arange(0, len(every), length))
+
+    return rows
+
+
+def in_pieces(encoder: Encoder, pieces: int) -> Encoder:
+    """The encoder on a part of the batch at a time, if there are several."""
+    return encoder if pieces == 1 else nn.in_pieces(encoder, pieces)
 
 
 def passages(path: str | None, tokenizer: str | None, size: int, length: int) -> Rows:

@@ -14,10 +14,11 @@ from jssl import data, evals, experiment
 
 from . import runs
 
-ARGUMENTS = ("data_dir", "seed", "steps", "batch_size")
+ARGUMENTS = ("seed", "steps", "batch_size")
 SMALL = {"steps": 2, "batch_size": 8, "depth": 1, "heads": 1, "preset": "small", "size": 32, "patch": 4}
 SMALL |= {"stages": (1,), "projector_width": 8, "decoder_width": 32, "decoder_depth": 1}
 SMALL |= {"predictor_width": 32, "predictor_depth": 1}
+SMALL |= {"vocab_size": 400, "length": 32}
 
 
 def defines_an_experiment(path):
@@ -49,14 +50,34 @@ def no_prepared_data(monkeypatch):
     monkeypatch.setattr(data, "dataset", noise_of)
 
 
-def make(path):
-    """The experiment with few steps, few channels and noise for data."""
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """A file of some chapters, a sentence a line, and the same tokenized by `data.text.store`."""
+    folder = tmp_path_factory.mktemp("corpus")
+    chapters = data.text.web_bible().train[:30]
+    file = folder / "text.txt"
+    file.write_text("\n\n".join("\n".join(chapter) for chapter in chapters), encoding="utf-8")
+    tokenizer = data.text.train_wordpiece((verse for chapter in chapters for verse in chapter), size=400)
+    return file, data.text.store(folder / "stored", chapters, tokenizer)
+
+
+def is_of_text(factory):
+    return {"text", "length"} & set(inspect.signature(factory).parameters)
+
+
+def make(path, corpus):
+    """The experiment with few steps, few channels and little text, or noise for data."""
     factory = experiment.find(path)
     offered = inspect.signature(factory).parameters
     # An attention head takes 32 channels.
     small = SMALL | {"width": 32 if "depth" in offered else 4}
     if "preset" not in offered:
         small["num_prototypes"] = 16
+    if is_of_text(factory):
+        small["text"], small["data_dir"] = map(str, corpus)
+        made = factory(**{name: value for name, value in small.items() if name in offered})
+        predicted = () if made.method.score is None else (evals.held_out(),)
+        return dataclasses.replace(made, evals=predicted, log_every=1, save_every=1)
     made = factory(**{name: value for name, value in small.items() if name in offered})
     few = made.data if len(made.data.train) == 32 else noise_set(made.data.train[0]["image"].shape)
     # Those on ImageNet have the methods, and so the pictures, of those on CIFAR-10.
@@ -73,6 +94,7 @@ def test_every_option_is_documented(path: Path):
     factory = experiment.find(path)
     offered = inspect.signature(factory).parameters
     assert set(ARGUMENTS) <= set(offered)
+    assert "data_dir" in offered or is_of_text(factory)
     assert all(parameter.default is not parameter.empty for parameter in offered.values())
     description, _, documented = inspect.getdoc(factory).partition("Args:\n")
     assert description.split("\n")[0].endswith(".")
@@ -83,13 +105,15 @@ def test_every_option_is_documented(path: Path):
 
 
 @each_file
-def test_two_steps_make_a_page(path: Path, tmp_path: Path):
-    finished = jssl.run(make(path), run_dir=tmp_path, mesh="data=1")
+def test_two_steps_make_a_page(path: Path, tmp_path: Path, corpus):
+    finished = jssl.run(make(path, corpus), run_dir=tmp_path, mesh="data=1")
     assert finished.experiment.name == path.stem
     losses = [row["loss"] for row in runs.metrics(tmp_path) if "loss" in row]
     assert len(losses) == 2
     assert all(math.isfinite(loss) for loss in losses)
     assert (tmp_path / "report.html").stat().st_size > 0
     results = json.loads((tmp_path / "results.json").read_text())
-    if finished.experiment.evals:
+    if is_of_text(experiment.find(path)):
+        assert all(math.isfinite(row["trained"]) for row in results["rows"].values())
+    elif finished.experiment.evals:
         assert 0 <= results["rows"]["knn/accuracy"]["trained"] <= 1
