@@ -103,7 +103,8 @@ class Method(NamedTuple):
         and every N steps: k-means over the data set.
     show: `(params, state, batch, *, key) -> {name: array}`, pictures of the pretext task for the report:
         `[batch, columns, height, width, channels]` in [0, 1] is drawn as rows of images, `[batch, k]` as
-        scores of k clusters whose members are drawn, `[batch, versions, n]` of token numbers as texts.
+        scores of k clusters whose members are drawn, `[batch, 3, n]` of token numbers as texts with gaps,
+        with what the network puts there, and as they were.
     diagnose: `({metric: float}) -> [sentence]`, from the last metrics to what has collapsed and what to try.
     score: `(params, state, batch, *, key) -> {name: Share}`, how well examples that were not trained on are
         predicted, without dropout; an example counts by its "weight" in the batch, 0 or 1, where it has one.

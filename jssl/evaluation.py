@@ -13,7 +13,7 @@ from rich.table import Table
 from jssl.core import Method, TrainState, Tree
 from jssl.data import DataSet, Example, Source, as_arrays, in_order, subset
 from jssl.evals import Bag, Embed, Eval, Split, bag_of_words, embed_all, fit_bag, knn_predict
-from jssl.pictures import PICTURED, write_pictures
+from jssl.pictures import PICTURED
 
 RAW, BAG, UNTRAINED, SCRATCH, TRAINED = "raw pixels", "bag of words", "untrained", "from scratch", "trained"
 """The columns, in their order. Of rows of tokens the words are counted, of anything else pixels are taken."""
@@ -280,20 +280,27 @@ def _place(measure: str, column: str) -> tuple[str, str]:
     return "/".join("linear" if part == "supervised" else part for part in parts), SCRATCH
 
 
-def write_arrays(
-    folder: Path, train: Split, test: Split, inputs: np.ndarray, pictures: dict[str, np.ndarray]
-) -> None:
-    """The files that the page draws features and pictures from: `embeddings.npz`, `pictures.npz`.
+def first_split(source: Source, inputs: str, embed: Embed) -> Split:
+    """The first examples with their features, as many as the page draws."""
+    return split(Part(subset(source, range(min(PICTURED, len(source)))), inputs), embed)
+
+
+def write_arrays(folder: Path, train: Split | None, test: Split, inputs: np.ndarray) -> None:
+    """The file that the page draws features from: `embeddings.npz`.
 
     Args:
+        folder: the run's.
+        train: what the test examples' classes are predicted from; None: they aren't.
+        test: the test examples, or the first of them.
         inputs: the first `PICTURED` of the test set.
     """
     arrays = {"features": test.features[:PICTURED], "inputs": _as_tiles(inputs)}
-    if train.labels is not None and test.labels is not None:
+    if test.labels is not None:
+        arrays["labels"] = np.asarray(test.labels)[:PICTURED]
+    if train is not None and train.labels is not None and test.labels is not None:
         predictions = knn_predict(train.features, train.labels, test.features[:PICTURED])
-        arrays |= {"labels": np.asarray(test.labels)[:PICTURED], "predictions": np.asarray(predictions)}
+        arrays["predictions"] = np.asarray(predictions)
     np.savez_compressed(folder / "embeddings.npz", **arrays)  # type: ignore[arg-type]
-    write_pictures(folder, pictures)
 
 
 def _as_tiles(inputs: np.ndarray) -> np.ndarray:

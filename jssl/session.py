@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
-from jssl import evaluation, hosts, pictures, run_folder, scoring
+from jssl import evaluation, hosts, pictures, run_folder, scoring, texts
 from jssl.core import TrainState
 from jssl.data import loader
-from jssl.evals import diagnose
+from jssl.evals import Split, diagnose
 from jssl.program import Program
 from jssl.spec import Experiment, keys_of
 from jssl.train import (
@@ -231,13 +232,39 @@ class Session:
         look = evaluation.Look(embed, self.examples, views=drawn.get("views"), answers=answers)
         looks = chain(self._baselines(), [(evaluation.TRAINED, look)])
         table = evaluation.compare(experiment.evals, self._eval_key, looks)
-        if hosts.first() and evaluation.needs_examples(experiment.evals):
+        if evaluation.needs_examples(experiment.evals):
             train, test = look.splits()
-            inputs = self.examples().test.first(pictures.PICTURED)
-            evaluation.write_arrays(self.folder, train, test, inputs, drawn)
-        elif hosts.first():
-            pictures.write_pictures(self.folder, drawn)
+            self._write(drawn, train, test, self.examples().test.first(pictures.PICTURED))
+        elif self._reader is not None and experiment.method.extend is None and experiment.data.test:
+            test = evaluation.first_split(experiment.data.test, experiment.inputs, embed)
+            self._write(drawn, None, test, test.inputs)
+        else:
+            self._write(drawn)
         return table
+
+    def _write(
+        self,
+        drawn: dict[str, np.ndarray],
+        train: Split | None = None,
+        test: Split | None = None,
+        inputs: np.ndarray | None = None,
+    ) -> None:
+        """The files that the page draws features, pictures and texts from."""
+        if not hosts.first():
+            return
+        pictures.write_pictures(self.folder, drawn)
+        if test is not None and inputs is not None:
+            evaluation.write_arrays(self.folder, train, test, inputs)
+        if self._reader is not None:
+            texts.write_texts(self.folder, self._reader, drawn, inputs)
+
+    @cached_property
+    def _reader(self) -> texts.Reader | None:
+        """What turns the inputs into text, if they are rows of a tokenizer."""
+        tokenizer, pad = self.experiment.tokenizer, self.experiment.pad
+        if tokenizer is None:
+            return None
+        return texts.Reader(tokenizer, tokenizer.special.pad if pad is None else pad)
 
     def _baselines(self) -> Iterator[tuple[str, evaluation.Look]]:
         """Raw inputs and the untrained encoder, one after the other, for their features take memory."""

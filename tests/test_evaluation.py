@@ -75,7 +75,7 @@ def test_without_labels_only_what_needs_none_is_measured():
 def test_large_images_are_stored_small_for_the_page(tmp_path):
     examples = evaluation.load_examples(large_images())
     train, test = (evaluation.split(part, brightness) for part in examples)
-    evaluation.write_arrays(tmp_path, train, test, examples.test.first(evaluation.PICTURED), {})
+    evaluation.write_arrays(tmp_path, train, test, examples.test.first(evaluation.PICTURED))
     stored = np.load(tmp_path / "embeddings.npz")
     assert stored["inputs"].shape == (10, 50, 50, 3)
     assert len(stored["features"]) == 10

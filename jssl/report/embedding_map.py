@@ -11,6 +11,8 @@ from jssl.report.palette import class_colour
 from jssl.report.run_files import Embeddings, Run
 
 SIZE, MARGIN, COMPONENTS = 640, 14, 50
+LETTERS = 120
+"""Of the text that is shown of an example."""
 
 
 def unit_features(features: np.ndarray) -> np.ndarray:
@@ -70,6 +72,7 @@ def draw(run: Run, examples: Embeddings, tiles: sprites.Sheet | None) -> Markup:
         "label": labels.tolist() if named else None,
         "names": {label: run.class_name(label) for label in classes},
         "sheet": None if tiles is None else [tiles.columns, tiles.rows],
+        "texts": [text[:LETTERS] for text in run.texts.examples[: len(across)]] if tiles is None else [],
     }
     return join(
         tag("p", _caption(examples), class_="note"),

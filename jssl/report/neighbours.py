@@ -10,12 +10,14 @@ from jssl.report.markup import Markup, join, tag
 from jssl.report.run_files import Embeddings, Run
 
 QUERIES, NEIGHBOURS = 10, 8
+SENTENCES = 4
+"""Of texts fewer neighbours are drawn: one is a line."""
 
 
 def choose_queries(labels: np.ndarray | None, count: int) -> np.ndarray:
-    """The first example of each class in turn, so that every class is seen; the first ones without labels."""
+    """The first example of each class in turn, so that every class is seen; without labels from all over."""
     if labels is None:
-        return np.arange(min(QUERIES, count))
+        return np.linspace(0, count - 1, min(QUERIES, count)).astype(np.int64)
     turns = np.zeros(len(labels), np.int64)
     for label in np.unique(labels):
         turns[labels == label] = np.arange((labels == label).sum())
@@ -34,10 +36,14 @@ def nearest(features: np.ndarray, queries: np.ndarray, count: int) -> tuple[np.n
 def draw(run: Run, examples: Embeddings, tiles: sprites.Sheet | None) -> Markup | None:
     """A row for each query; the neighbours' border tells whether their class is the query's."""
     labels = examples.labels
-    if len(examples.features) < 2 or (tiles is None and labels is None):
+    worded = tiles is None and len(run.texts.examples) >= len(examples.features)
+    if len(examples.features) < 2 or (tiles is None and labels is None and not worded):
         return None
     queries = choose_queries(labels, len(examples.features))
-    order, similar = nearest(examples.features, queries, NEIGHBOURS)
+    order, similar = nearest(examples.features, queries, SENTENCES if worded else NEIGHBOURS)
+    caption = tag("p", _caption(labels, queries, order), class_="note")
+    if worded:
+        return join(caption, _sentences(run, labels, queries, order, similar))
     rows = []
     for query, found, values in zip(queries, order, similar, strict=True):
         cells = [
@@ -54,9 +60,31 @@ def draw(run: Run, examples: Embeddings, tiles: sprites.Sheet | None) -> Markup 
                 class_="neighbours" if tiles else "neighbours words",
             )
         )
-    return join(
-        tag("p", _caption(labels, queries, order), class_="note"), tag("div", *rows, class_="neighbour-rows")
-    )
+    return join(caption, tag("div", *rows, class_="neighbour-rows"))
+
+
+def _sentences(
+    run: Run, labels: np.ndarray | None, queries: np.ndarray, order: np.ndarray, similar: np.ndarray
+) -> Markup:
+    """Each query's text, and below it those of its neighbours, with the cosine before them."""
+    rows = []
+    for query, found, values in zip(queries, order, similar, strict=True):
+        items = (
+            tag("li", tag("small", f"{value:.2f}"), tag("span", _worded(run, labels, int(i), int(query))))
+            for i, value in zip(found, values, strict=True)
+        )
+        head = tag("p", _worded(run, labels, int(query)))
+        rows.append(tag("div", head, tag("ol", *items), class_="sentences"))
+    return tag("div", *rows, class_="neighbour-rows")
+
+
+def _worded(run: Run, labels: np.ndarray | None, index: int, query: int | None = None) -> Markup:
+    """An example's text after its class, if it has one."""
+    text = run.texts.examples[index] or "(no text)"
+    if labels is None:
+        return join(text)
+    verdict = "" if query is None else " right" if labels[query] == labels[index] else " wrong"
+    return join(tag("span", run.class_name(int(labels[index])), class_=f"chip{verdict}"), " ", text)
 
 
 def _caption(labels: np.ndarray | None, queries: np.ndarray, order: np.ndarray) -> Markup:

@@ -18,7 +18,9 @@ from jssl.report import (
     pictures,
     results_table,
     run_files,
+    samples,
     sprites,
+    texts,
     verdict,
 )
 from jssl.report.markup import Markup, join, tag
@@ -44,8 +46,9 @@ def draw(run_dir: str | Path) -> Path:
     that needs no network; it is written whole or not at all.
 
     Args:
-        run_dir: folder with config.json or metrics.jsonl, and, once the run is over, results.json,
-            embeddings.npz and pictures.npz. Of the embeddings the first 2,000 examples are drawn.
+        run_dir: folder with config.json or metrics.jsonl, of a language model with samples.jsonl, and, once
+            the run is over, results.json, embeddings.npz, pictures.npz and texts.json. Of the embeddings the
+            first 2,000 examples are drawn.
 
     Returns:
         Path of the page.
@@ -74,6 +77,8 @@ def compose(run: Run) -> str:
         Section("Evaluations", results_table.draw(run), "results.json, written after the evaluations"),
         Section("Curves", curves.draw(run), "metrics.jsonl, written while training"),
         *_picture_sections(run, tiles, sheets),
+        *(Section(_titled(name), texts.draw(rows)) for name, rows in run.texts.hidden.items()),
+        Section("Sampled text", samples.draw(run.samples)),
         *_embedding_sections(run, examples, tiles),
         Section("Configuration", configuration.draw(run), "config.json, written when the run starts"),
     ]
@@ -100,7 +105,6 @@ def _picture_sections(run: Run, tiles: sprites.Sheet | None, sheets: list[sprite
         return [Section("Pictures of the pretext task", None, "pictures.npz, written after training")]
     sections = []
     for name, array in run.pictures.items():
-        title = name.replace("_", " ").capitalize()
         if array.ndim == 5 and array.size:
             sheet, body = pictures.draw_rows(name, array)
             sheets.append(sheet)
@@ -110,8 +114,12 @@ def _picture_sections(run: Run, tiles: sprites.Sheet | None, sheets: list[sprite
             body = tag(
                 "p", f"An array of shape {array.shape} is neither rows of images nor scores.", class_="note"
             )
-        sections.append(Section(title, body))
+        sections.append(Section(_titled(name), body))
     return sections
+
+
+def _titled(name: str) -> str:
+    return name.replace("_", " ").capitalize()
 
 
 def _embedding_sections(run: Run, examples: Embeddings | None, tiles: sprites.Sheet | None) -> list[Section]:

@@ -35,6 +35,33 @@ class Embeddings(NamedTuple):
         return Embeddings(self.features[:count], *rest)
 
 
+class Piece(NamedTuple):
+    """A part of a text: as it was, and what was guessed in its place if it was hidden.
+
+    seen: what the network saw there, if that was not the mask.
+    special: the name of a token that is no text.
+    """
+
+    text: str
+    guess: str | None = None
+    seen: str | None = None
+    special: bool = False
+
+
+class Texts(NamedTuple):
+    """Rows with hidden words by the name of what is shown, and the test examples' texts in their order."""
+
+    hidden: dict[str, list[list[Piece]]]
+    examples: list[str]
+
+
+class Sample(NamedTuple):
+    """A text that the model made after some steps."""
+
+    step: int
+    text: str
+
+
 class Run(NamedTuple):
     """All that the page is drawn from."""
 
@@ -44,6 +71,8 @@ class Run(NamedTuple):
     results: dict[str, Any]
     embeddings: Embeddings | None
     pictures: dict[str, np.ndarray]
+    texts: Texts
+    samples: list[Sample]
     problems: list[str]
 
     def class_name(self, label: int) -> str:
@@ -78,6 +107,8 @@ def read(run_dir: str | Path) -> Run:
         results=_attempt(folder / "results.json", _read_object, {}, problems),
         embeddings=_attempt(folder / "embeddings.npz", _read_embeddings, None, problems),
         pictures=_attempt(folder / "pictures.npz", _read_arrays, {}, problems),
+        texts=_attempt(folder / "texts.json", _read_texts, Texts({}, []), problems),
+        samples=_attempt(folder / "samples.jsonl", _read_samples, [], problems),
         problems=problems,
     )
 
@@ -87,7 +118,16 @@ def _attempt(path: Path, reader: Callable[[Path], Any], absent: Any, problems: l
         return absent
     try:
         return reader(path)
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OSError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         problems.append(f"{path.name} could not be read and is left out: {error}")
         return absent
 
@@ -118,6 +158,25 @@ def _read_embeddings(path: Path) -> Embeddings:
     if labels is not None and (labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer)):
         rest["labels"] = None
     return Embeddings(features=features, **rest)
+
+
+def _read_texts(path: Path) -> Texts:
+    content = _read_object(path)
+    hidden = {
+        str(name): [[Piece(**piece) for piece in row] for row in rows]
+        for name, rows in content["hidden"].items()
+    }
+    return Texts(hidden, [str(text) for text in content["examples"]])
+
+
+def _read_samples(path: Path) -> list[Sample]:
+    """Samples in the order of their steps; half a last line, which is being written, is left out."""
+    found: dict[int, Sample] = {}
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.endswith("\n"):
+            row = json.loads(line)
+            found[int(row["step"])] = Sample(int(row["step"]), str(row["text"]))
+    return [found[step] for step in sorted(found)]
 
 
 def _read_metrics(path: Path, problems: list[str]) -> dict[str, Series]:

@@ -72,7 +72,7 @@ function embeddingMap(map) {
     here.setAttribute("cx", data.x[i]);
     here.setAttribute("cy", data.y[i]);
     here.style.visibility = "visible";
-    words.textContent = (data.label ? data.names[data.label[i]] + ", " : "") + "test example " + i;
+    words.textContent = (data.label ? data.names[data.label[i]] + ", " : "") + (data.texts[i] || "test example " + i);
     if (tile) showTile(tile, data.sheet, i);
     card.classList.add("full");
   }, () => {

@@ -71,6 +71,26 @@ def pictures(folder: Path) -> None:
     )
 
 
+def texts(folder: Path, count: int = 60) -> None:
+    pieces = [
+        {"text": "[CLS]", "special": True},
+        {"text": " in the"},
+        {"text": " beginning", "guess": " beginning"},
+        {"text": " god", "guess": f" {HOSTILE}", "seen": " walk"},
+        {"text": " ", "guess": "\n"},
+    ]
+    content = {
+        "hidden": {"masked words": [pieces]},
+        "examples": [f"text {i}, {HOSTILE}" for i in range(count)],
+    }
+    (folder / "texts.json").write_text(json.dumps(content))
+
+
+def samples(folder: Path, count: int = 30) -> None:
+    rows = [json.dumps({"step": 10 * i, "text": f"sample {i}. {HOSTILE}"}) for i in range(1, count + 1)]
+    (folder / "samples.jsonl").write_text("\n".join(rows) + '\n{"step": 999, "te')
+
+
 def complete(folder: Path) -> Path:
     for write in (config, metrics, results, embeddings, pictures):
         write(folder)

@@ -127,6 +127,48 @@ def test_without_labels(tmp_path):
     assert "confusion" not in outline.ids
 
 
+def test_texts(tmp_path):
+    run_folder.config(tmp_path)
+    run_folder.results(tmp_path)
+    run_folder.embeddings(tmp_path, leave_out=("inputs",))
+    run_folder.texts(tmp_path)
+    run_folder.samples(tmp_path)
+    page = report.draw(tmp_path)
+    outline = outline_of(page)
+    sections = "evaluations masked-words sampled-text nearest-neighbours map-of-the-embeddings confusion"
+    assert outline.ids == [*sections.split(), "configuration"]
+    assert "1 of 3 right" in outline.words
+    assert "in the beginning" in outline.words
+    assert "the network saw walk" in page.read_text(encoding="utf-8")
+    assert "␣" in outline.words
+    assert "text 59, " in outline.words
+    assert "12 of 30 are shown." in outline.words
+    assert "sample 30." in outline.words
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<details") == 12
+    assert text.count("open>") == 1
+    assert run_folder.HOSTILE not in text
+
+
+@pytest.mark.parametrize(
+    "content", ['{"hidden": 3}', '{"hidden": {"a": [[{"no": 1}]]}, "examples": []}', "[]"]
+)
+def test_damaged_texts_are_named(tmp_path, content):
+    run_folder.complete(tmp_path)
+    (tmp_path / "texts.json").write_text(content)
+    (tmp_path / "samples.jsonl").write_text("3\n")
+    words = outline_of(report.draw(tmp_path)).words
+    assert "texts.json could not be read and is left out" in words
+    assert "samples.jsonl could not be read and is left out" in words
+
+
+def test_texts_of_other_examples_are_not_drawn(tmp_path):
+    run_folder.complete(tmp_path)
+    run_folder.embeddings(tmp_path, leave_out=("inputs",))
+    run_folder.texts(tmp_path, count=3)
+    assert "text 2, " not in outline_of(report.draw(tmp_path)).words
+
+
 def test_without_images(tmp_path):
     run_folder.config(tmp_path)
     run_folder.results(tmp_path)

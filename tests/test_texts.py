@@ -1,0 +1,85 @@
+import json
+
+import numpy as np
+import pytest
+
+from jssl import data, texts
+from jssl.texts import Reader
+
+LINES = ["the walker was walking to the town", "a talker is talking, and the town is quiet"]
+
+
+@pytest.fixture(scope="module")
+def wordpiece():
+    return data.text.train_wordpiece(LINES * 20, size=60)
+
+
+def row(tokenizer, text, length):
+    source = data.text.encoded([text], tokenizer, length)
+    return source[0]["tokens"]
+
+
+def test_pieces_join_to_the_text_and_padding_is_left_out(wordpiece):
+    special = wordpiece.special
+    original = row(wordpiece, LINES[0], 40)
+    gaps, filled = original.copy(), original.copy()
+    places = np.flatnonzero(original != special.pad)[1:-1]
+    masked, wrong, exchanged = places[0], places[2], places[4]
+    gaps[[masked, wrong]] = special.mask
+    gaps[exchanged] = original[masked]
+    filled[[wrong, exchanged]] = original[masked]
+    pieces = Reader(wordpiece, special.pad).pieces(gaps, filled, original)
+    assert "".join(piece["text"] for piece in pieces) == f"[CLS] {LINES[0]} [SEP]"
+    assert [piece["text"].strip() for piece in pieces if "special" in piece] == ["[CLS]", "[SEP]"]
+    hidden = [piece for piece in pieces if "guess" in piece]
+    assert [piece["guess"].strip() for piece in hidden] == [hidden[0]["text"].strip()] * 3
+    assert ["seen" in piece for piece in hidden] == [False, False, True]
+
+
+def test_pieces_of_words_are_joined(wordpiece):
+    original = row(wordpiece, "walking", 12)
+    (inner,) = np.flatnonzero([piece.startswith("##") for piece in np.array(wordpiece.pieces)[original]])[:1]
+    gaps, filled = original.copy(), original.copy()
+    gaps[inner] = wordpiece.special.mask
+    pieces = Reader(wordpiece, wordpiece.special.pad).pieces(gaps, filled, original)
+    (hidden,) = [piece for piece in pieces if "guess" in piece]
+    assert hidden["guess"] == hidden["text"] == wordpiece.pieces[original[inner]].removeprefix("##")
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [
+        data.text.character_tokenizer(["naïve café"], special=True),
+        data.text.byte_tokenizer(),
+        data.text.train_bpe(["naïve café"] * 9, size=270),
+        data.text.train_unigram(["naïve café and so on"] * 9, size=40),
+    ],
+    ids=["characters", "bytes", "bpe", "unigram"],
+)
+def test_any_tokenizer(tokenizer):
+    original = tokenizer.encode("naïve café")
+    gaps = original.copy()
+    gaps[::2] = tokenizer.encode("a")[-1]
+    pieces = Reader(tokenizer).pieces(gaps, original, original)
+    # Where a character's bytes are parted, each part is shown as what it is alone.
+    if tokenizer.decode(original[:3]).isalpha() and tokenizer.size != data.text.byte_tokenizer().size:
+        assert "".join(piece["text"] for piece in pieces) == tokenizer.decode(original)
+    assert all(piece["guess"] == piece["text"] for piece in pieces if "guess" in piece)
+
+
+def test_a_row_is_read_without_special_tokens_and_cut(wordpiece):
+    reader = Reader(wordpiece, wordpiece.special.pad)
+    tokens = row(wordpiece, LINES[0], 50)
+    assert reader.read(tokens) == LINES[0]
+    assert reader.read(tokens, most=11) == "the walker…"
+    assert reader.read(np.full(4, wordpiece.special.pad)) == ""
+
+
+def test_the_file(tmp_path, wordpiece):
+    tokens = np.stack([row(wordpiece, line, 50) for line in LINES])
+    shown = {"masked words": np.stack([tokens, tokens, tokens], axis=1), "views": np.zeros((2, 2, 4, 4, 1))}
+    texts.write_texts(tmp_path, Reader(wordpiece, wordpiece.special.pad), shown, tokens)
+    content = json.loads((tmp_path / "texts.json").read_text())
+    assert content["examples"] == LINES
+    assert list(content["hidden"]) == ["masked words"]
+    assert len(content["hidden"]["masked words"]) == 2
