@@ -17,6 +17,7 @@ from jssl.core import TrainState
 from jssl.data import loader
 from jssl.evals import Split, diagnose
 from jssl.program import Program
+from jssl.samples import Sampler
 from jssl.spec import Experiment, keys_of
 from jssl.train import (
     Checkpoints,
@@ -50,7 +51,8 @@ class Session:
         self.embed = evaluation.make_embed(
             experiment.method, spread=batch_sharding(mesh), whole=replicated(mesh)
         )
-        _, self._eval_key, self._refresh_key = keys_of(experiment.seed)
+        keys = keys_of(experiment.seed)
+        self._eval_key, self._refresh_key = keys.evaluation, keys.refresh
         self._examples: evaluation.Examples | None = None
         self._seen: tuple[int, dict[Any, Any]] = (-1, {})
 
@@ -128,7 +130,7 @@ class Session:
             yield logs, progress
 
     def books(self, logs: Logs, checkpoints: Checkpoints, progress: ProgressReport) -> RunBooks:
-        """With refresh, online evaluations (those of the same step together), and the method's diagnosis."""
+        """With refresh, online evaluations (of a step together), the method's diagnosis, and sampled text."""
         experiment = self.experiment
         hooks = []
         if experiment.refresh_every is not None:
@@ -136,6 +138,9 @@ class Session:
         for every in sorted({e.every for e in experiment.evals if e.every is not None}):
             hooks.append(Hook(every, self._online(every, progress)))
         hooks.append(Hook(experiment.save_every, partial(self._diagnose, logs, progress)))
+        if self._sampler is not None:
+            own = [e.every for e in experiment.evals if e.predictions and e.every is not None]
+            hooks.append(Hook(min(own, default=experiment.save_every), self._sample))
         return RunBooks(logs, checkpoints, hooks, experiment.log_every)
 
     def _refresh(self, state: TrainState) -> tuple[TrainState, dict[str, float]]:
@@ -168,6 +173,15 @@ class Session:
     ) -> tuple[TrainState, dict[str, float]]:
         for warning in self._judge(logs.latest):
             progress.say(f"warning: {warning}")
+        return state, {}
+
+    @cached_property
+    def _sampler(self) -> Sampler | None:
+        return Sampler(self.experiment, self.folder) if Sampler.serves(self.experiment) else None
+
+    def _sample(self, state: TrainState) -> tuple[TrainState, dict[str, float]]:
+        if self._sampler is not None:
+            self._sampler.write(state)
         return state, {}
 
     def _judge(self, metrics: Mapping[str, float]) -> list[str]:
@@ -207,6 +221,7 @@ class Session:
         """Everything measured after training, and the files that the page is drawn from."""
         started = time.monotonic()
         experiment = self.experiment
+        self._sample(trained.state)
         warnings = self._judge(trained.metrics)
         results: dict[str, Any] = {"columns": [], "rows": {}, "warnings": warnings}
         if experiment.evals:

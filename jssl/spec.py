@@ -71,14 +71,16 @@ class Experiment:
 
 
 class Keys(NamedTuple):
-    """What a run's randomness is folded from: of the state and its steps, the evaluations, the refreshes."""
+    """What a run's randomness is folded from: state and steps, evaluations, refreshes, sampled text."""
 
     train: jax.Array
     evaluation: jax.Array
     refresh: jax.Array
+    sample: jax.Array
 
 
 def keys_of(seed: int) -> Keys:
     """A run's keys, made from its seed alone."""
     train, evaluation = jax.random.split(jax.random.key(seed))
-    return Keys(train, evaluation, jax.random.fold_in(jax.random.key(seed), 1))
+    refresh, sample = (jax.random.fold_in(jax.random.key(seed), number) for number in (1, 2))
+    return Keys(train, evaluation, refresh, sample)

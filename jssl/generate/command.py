@@ -9,7 +9,7 @@ import jax
 import tyro
 
 from jssl import platform
-from jssl.generate.stream import Generator, Settings
+from jssl.generator import Generator, Settings
 from jssl.runner import load
 
 

@@ -6,7 +6,7 @@ import math
 
 _SHARES = ("accuracy", "f1", "recall", "precision", "purity")
 _HIGHER = (*_SHARES, "auc", "auroc", "map", "r2", "nmi", "ari", "correlation", "spearman", "pearson")
-_LOWER = ("error", "loss", "mse", "mae", "rmse", "perplexity")
+_LOWER = ("error", "loss", "mse", "mae", "rmse", "perplexity", "byte")
 
 
 def _last_word(metric: str) -> str:

@@ -1,5 +1,6 @@
 """Text from a causal language model, token by token."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -50,10 +51,16 @@ class Generator:
             )
         if context < 2:
             raise ValueError(f"expected a context of 2 tokens or more, got {context}")
-        self._extend = partial(jax.jit(method.extend), params, state)
+        self._extend = jax.jit(method.extend)
         self._step = jax.jit(partial(_step, method.extend), donate_argnames="cache")
         self._variables = params, state
         self._context = context
+
+    def of(self, params: Tree, state: Tree) -> "Generator":
+        """The same with other parameters and another state of the method, without another compilation."""
+        other = copy.copy(self)
+        other._variables = params, state
+        return other
 
     def stream(
         self,
@@ -110,7 +117,7 @@ class Generator:
         for row, end in zip(rows, ends, strict=True):
             row[: len(end)] = end
         lengths = np.array([len(end) for end in ends], np.int32)
-        logits, cache = self._extend(Prompt(jnp.asarray(rows), jnp.asarray(lengths)))
+        logits, cache = self._extend(*self._variables, Prompt(jnp.asarray(rows), jnp.asarray(lengths)))
         return logits, cache, self._context - seen
 
 
