@@ -1,7 +1,7 @@
 """Measures what a method has learned, beside raw inputs, the untrained encoder and training from scratch."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -167,8 +167,8 @@ def load_examples(data: DataSet, inputs: str = "image") -> Examples:
 
 def make_embed(
     method: Method, *, spread: jax.sharding.NamedSharding, whole: jax.sharding.NamedSharding
-) -> Callable[[Tree, Tree, np.ndarray], np.ndarray]:
-    """A function `(params, state, inputs) -> features`, compiled once for all states that it is given.
+) -> Callable[..., np.ndarray]:
+    """A function `(params, state, inputs, batch_size=...) -> features`, compiled once for all states.
 
     Args:
         method: whose `embed` it is.
@@ -177,21 +177,20 @@ def make_embed(
     """
     jitted = jax.jit(method.embed, out_shardings=whole)
     devices = spread.mesh.size
-    batch_size = -(-BATCH // devices) * devices
 
-    def embed(params: Tree, state: Tree, inputs: np.ndarray) -> np.ndarray:
+    def embed(params: Tree, state: Tree, inputs: np.ndarray, *, batch_size: int = BATCH) -> np.ndarray:
         def embed_batch(x: np.ndarray) -> jax.Array:
             shares = jax.make_array_from_callback(x.shape, spread, lambda share: x[share])
             return jitted(params, state, shares)
 
-        return embed_all(embed_batch, inputs, batch_size=batch_size)
+        return embed_all(embed_batch, inputs, batch_size=-(-batch_size // devices) * devices)
 
     return embed
 
 
-def bind(embed: Callable[[Tree, Tree, np.ndarray], np.ndarray], state: TrainState) -> Embed:
-    """The embedding function of one train state."""
-    return lambda inputs: embed(state.params, state.method_state, inputs)
+def bind(embed: Callable[..., np.ndarray], state: TrainState) -> Callable[..., np.ndarray]:
+    """The embedding function of one train state, `(inputs, batch_size=...) -> features`."""
+    return partial(embed, state.params, state.method_state)
 
 
 def raw(inputs: np.ndarray) -> np.ndarray:

@@ -2,15 +2,17 @@
 
 import json
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
-from jssl import evaluation, hosts, platform, report, run_folder
+from jssl import encoding, evaluation, hosts, platform, report, run_folder
 from jssl.core import TrainState, Variables
 from jssl.locate import find
 from jssl.session import Session
@@ -25,15 +27,54 @@ class Run(NamedTuple):
         folder: where its files lie.
         experiment: what was run.
         state: the newest train state.
-        embed: inputs (uint8, or float in [0, 1]) to features, both NumPy.
+        embed: inputs (uint8, or float in [0, 1], or rows of tokens) to features, both NumPy.
         results: the evaluations: "columns", "rows", "warnings", "seconds"; empty before they were made.
     """
 
     folder: Path
     experiment: Experiment
     state: TrainState
-    embed: Callable[[np.ndarray], np.ndarray]
+    embed: Callable[..., np.ndarray]
     results: dict[str, Any]
+
+    def encode(
+        self, sentences: Iterable[str] | Iterable[Mapping[str, Any]], *, batch_size: int = 32, **options: Any
+    ) -> Float[np.ndarray, "num dim"]:
+        """The features of sentences, in their order; a run of text is a model that MTEB can evaluate.
+
+        `mteb.evaluate(jssl.load("runs/NAME"), mteb.get_tasks(...))`
+
+        Args:
+            sentences: texts, or batches of them with a list as "text", as MTEB has them. What is longer than
+                the rows that were trained on is cut.
+            batch_size: sentences that are embedded at once, at most.
+            options: what MTEB says besides, of tasks, prompts and progress; it changes nothing.
+
+        Returns:
+            float32, a row for each sentence.
+
+        Raises:
+            ValueError: a run of something else than text, or without a tokenizer; no sentences.
+        """
+        found = encoding.sentences_of(sentences)
+        return encoding.encode(self.experiment, self.embed, found, batch_size=batch_size)
+
+    def similarity(self, u: Any, v: Any) -> Float[np.ndarray, "n m"]:
+        """The cosine of each of n features with each of m, as MTEB asks for it."""
+        return encoding.cosines(u, v)
+
+    def similarity_pairwise(self, u: Any, v: Any) -> Float[np.ndarray, " n"]:
+        """The cosines of pairs of features, as MTEB asks for them."""
+        return encoding.pairwise_cosines(u, v)
+
+    @property
+    def mteb_model_meta(self) -> Any:
+        """The name and the step under which MTEB keeps its results; None where MTEB is not in use."""
+        models = sys.modules.get("mteb.models")
+        if models is None:
+            return None
+        names = {"name": f"jssl/{self.folder.resolve().name}", "revision": str(int(self.state.step))}
+        return models.ModelMeta.create_empty(names)
 
 
 def run(

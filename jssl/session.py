@@ -250,12 +250,24 @@ class Session:
         if evaluation.needs_examples(experiment.evals):
             train, test = look.splits()
             self._write(drawn, train, test, self.examples().test.first(pictures.PICTURED))
-        elif self._reader is not None and experiment.method.extend is None and experiment.data.test:
+        elif self._embeds_texts():
+            assert experiment.data.test is not None
             test = evaluation.first_split(experiment.data.test, experiment.inputs, embed)
             self._write(drawn, None, test, test.inputs)
         else:
             self._write(drawn)
         return table
+
+    def _embeds_texts(self) -> bool:
+        """Whether the page can show which texts are near each other, without any evaluation of these."""
+        experiment = self.experiment
+        test, writes = experiment.data.test, experiment.method.extend is not None
+        return (
+            self._reader is not None
+            and not writes
+            and test is not None
+            and np.ndim(test[0][experiment.inputs]) == 1
+        )
 
     def _write(
         self,

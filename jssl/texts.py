@@ -78,7 +78,7 @@ def write_texts(
     folder: Path,
     reader: Reader,
     shown: Mapping[str, np.ndarray],
-    examples: Int[np.ndarray, "num n"] | None = None,
+    examples: np.ndarray | None = None,
 ) -> None:
     """The file that the page draws texts from.
 
@@ -86,13 +86,13 @@ def write_texts(
         folder: the run's.
         reader: of the rows.
         shown: what the method shows; what isn't rows of tokens is left out.
-        examples: the rows that are embedded for the page's map and neighbours.
+        examples: what is embedded for the page's map and neighbours; read where these are rows of tokens.
     """
     hidden = {
         name: [reader.pieces(*row) for row in values[:SHOWN]]
         for name, values in shown.items()
         if are_rows(values)
     }
-    known = [] if examples is None else [reader.read(row) for row in examples]
+    known = [] if examples is None or examples.ndim != 2 else [reader.read(row) for row in examples]
     content = {"hidden": hidden, "examples": known}
     (folder / "texts.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
