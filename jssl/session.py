@@ -139,7 +139,7 @@ class Session:
             hooks.append(Hook(every, self._online(every, progress)))
         hooks.append(Hook(experiment.save_every, partial(self._diagnose, logs, progress)))
         if self._sampler is not None:
-            own = [e.every for e in experiment.evals if e.predictions and e.every is not None]
+            own = [e.every for e in experiment.evals if e.needs == "scores" and e.every is not None]
             hooks.append(Hook(min(own, default=experiment.save_every), self._sample))
         return RunBooks(logs, checkpoints, hooks, experiment.log_every)
 

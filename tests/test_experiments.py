@@ -13,6 +13,7 @@ import jssl
 from jssl import data, evals, experiment
 
 from . import runs
+from .test_tuning import TUNED
 
 ARGUMENTS = ("seed", "steps", "batch_size")
 SMALL = {"steps": 2, "batch_size": 8, "depth": 1, "heads": 1, "preset": "small", "size": 32, "patch": 4}
@@ -27,6 +28,9 @@ def defines_an_experiment(path):
 
 FILES = [path for path in sorted((runs.ROOT / "experiments").glob("*.py")) if defines_an_experiment(path)]
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+each_of_its_own = pytest.mark.parametrize(
+    "path", [path for path in FILES if path.stem not in TUNED], ids=lambda path: path.stem
+)
 
 
 def noise(num, shape):
@@ -104,7 +108,7 @@ def test_every_option_is_documented(path: Path):
     assert module.split("\n")[0].endswith(".")
 
 
-@each_file
+@each_of_its_own
 def test_two_steps_make_a_page(path: Path, tmp_path: Path, corpus):
     finished = jssl.run(make(path, corpus), run_dir=tmp_path, mesh="data=1")
     assert finished.experiment.name == path.stem

@@ -84,6 +84,7 @@ def experiment(examples, measured):
         batch_size=8,
         evals=measured,
         inputs="tokens",
+        pad=0,
         log_every=1,
         save_every=4,
     )
@@ -175,6 +176,16 @@ def test_raw_inputs_that_would_not_fit_are_left_out(monkeypatch):
     look = evaluation.Look(embed, lambda: examples)
     table = evaluation.compare((evals.knn(k=2), *own), jax.random.key(0), [(evaluation.BAG, look)])
     assert set(table.rows) == {"topics/knn/accuracy", "topics/knn/macro_f1"}
+
+
+def test_pairs_of_rows_are_compared_with_their_words():
+    tokens, _ = rows(0, 16)
+    column, embed = evaluation.raw_column(data.arrays(tokens=tokens.reshape(8, 2, LENGTH)), "tokens", 0)
+    assert column == evaluation.BAG
+    bag = evals.fit_bag(tokens, ignore=(0,))
+    np.testing.assert_allclose(embed(tokens), evals.bag_of_words(bag, tokens), rtol=1e-6)
+    grey = data.arrays(image=np.zeros((4, 6, 6), np.uint8))
+    assert evaluation.raw_column(grey, "image", None)[0] == evaluation.RAW
 
 
 def test_training_from_scratch_on_other_data_has_its_column():

@@ -70,6 +70,16 @@ def test_sentences_end_at_lines_of_blanks_and_tabs(tmp_path):
     assert found.tags == [["B-person", "I-person"], ["O"], ["O", "O"]]
 
 
+def test_wnut17(tmp_path):
+    names = ["wnut17train.conll", "emerging.dev.conll", "emerging.test.annotated"]
+    for place, name in enumerate(names):
+        write(tmp_path, name, *["Ann\tB-person", "", "ran\tO", ""][: 2 * (1 + place % 2)])
+    found = data.wnut17(tmp_path)
+    assert found.train == ([["Ann"]], [["B-person"]])
+    assert found.dev.words == [["Ann"], ["ran"]]
+    assert found.test.tags == [["B-person"]]
+
+
 @pytest.mark.parametrize(
     ("load", "message"),
     [
@@ -77,6 +87,7 @@ def test_sentences_end_at_lines_of_blanks_and_tabs(tmp_path):
         (data.sick, r"SICK with SICK_train\.txt, .* SICK_trial\.txt, SICK_test_annotated\.txt are not there"),
         (data.sst2, r"SST-2 with train\.tsv, dev\.tsv, test\.tsv, got .* are not there"),
         (data.bbc, r"BBC news with train\.tsv, test\.tsv"),
+        (data.wnut17, r"WNUT-17 with wnut17train\.conll"),
         (data.conll, "word TAB tag, one word a line, got .* no file"),
     ],
 )

@@ -105,6 +105,24 @@ def test_normalized_takes_raw_images():
         nn.normalized(identity, mean=0.5, std=0.0)
 
 
+def test_weights_to_start_from_are_read_also_while_init_is_traced(x):
+    network = nn.mlp((5, 4))
+    source = network.init(jax.random.key(3), x)
+
+    def load(shapes):
+        seen.append(jax.jit(lambda tree: jax.tree.map(lambda leaf: 2 * leaf, tree))(source))
+        return seen[-1]
+
+    seen = []
+    encoder = nn.starting_from(network, load)
+    jax.eval_shape(encoder.init, jax.random.key(0), x)
+    found = jax.jit(encoder.init)(jax.random.key(0), x)
+    assert len(seen) == 1
+    assert all(jax.tree.leaves(jax.tree.map(lambda a, b: np.array_equal(a, 2 * b), found, source)))
+    with pytest.raises(ValueError, match="weights of the network's shapes"):
+        nn.starting_from(nn.mlp((6, 4)), load).init(jax.random.key(0), x)
+
+
 def test_chain_is_one_after_the_other(x):
     first, second = nn.mlp((5, 4)), nn.linear(2)
     both = nn.chain(first=first, second=second)
