@@ -43,7 +43,7 @@ def test_a_stopped_run_has_the_samples_of_an_uninterrupted_one(tmp_path):
         os.kill(os.getpid(), signal.SIGTERM)
         return {}
 
-    stopping = evals.Eval("stop", stop, every=5, predictions=True)
+    stopping = evals.Eval("stop", stop, every=5, needs="scores")
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     quiet = stopping._replace(run=lambda key, means: {})
     with pytest.raises(Interrupted):
