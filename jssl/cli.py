@@ -1,9 +1,9 @@
-"""The `jssl` command: `jssl train FILE ...`, `jssl plan`, `jssl sweep`, `jssl report`, `jssl generate`."""
+"""The `jssl` command: `jssl train FILE ...`, `jssl plan`, `jssl sweep`, `jssl report`, ..."""
 
 import sys
 from collections.abc import Callable, Sequence
 
-from jssl import experiment, generate, plan, report, sweep
+from jssl import experiment, generate, plan, report, search, sweep
 
 USAGE = """usage: jssl COMMAND ...
 
@@ -12,6 +12,7 @@ USAGE = """usage: jssl COMMAND ...
   jssl sweep FILE [OPTIONS]   several runs in one program: --seed 0,1,2 --learning-rate 1e-3,3e-3
   jssl report RUN             draw the page of a run's folder again
   jssl generate RUN [OPTIONS] text from a run's language model: --prompt "In the beginning"
+  jssl search RUN CORPUS      the lines of a text file nearest to a sentence: --query "a ship at sea"
 """
 
 
@@ -47,6 +48,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "sweep": _sweep,
     "report": _report,
     "generate": generate.main,
+    "search": search.main,
 }
 
 

@@ -77,7 +77,8 @@ MAY_IMPORT = {
         "report",
     },
     "generate": {"platform", "generator", "runner"},
-    "cli": {"experiment", "plan", "sweep", "report", "generate"},
+    "search": {"platform", "data", "runner"},
+    "cli": {"experiment", "plan", "sweep", "report", "generate", "search"},
     "__init__": None,
 }
 
