@@ -1,9 +1,12 @@
 import json
+from functools import partial
 
 import numpy as np
+import optax
 import pytest
 
-from jssl import data, texts
+import jssl
+from jssl import data, evals, methods, nn, pretext, texts
 from jssl.texts import Reader
 
 LINES = ["the walker was walking to the town", "a talker is talking, and the town is quiet"]
@@ -83,3 +86,41 @@ def test_the_file(tmp_path, wordpiece):
     assert content["examples"] == LINES
     assert list(content["hidden"]) == ["masked words"]
     assert len(content["hidden"]["masked words"]) == 2
+
+
+def test_the_page_of_a_run_with_classes(tmp_path, wordpiece):
+    lines = [LINES[place % 2] + " now" * (place % 3) for place in range(32)]
+    labels = [place % 2 for place in range(32)]
+    rows = data.text.encoded(lines, wordpiece, 40, labels)
+    special = wordpiece.special
+    mask = partial(
+        pretext.text.mask_tokens,
+        rate=0.2,
+        mask_id=special.mask,
+        vocab_size=wordpiece.size,
+        special=wordpiece.special_ids,
+    )
+    encoder = nn.text_transformer(wordpiece.size, 16, 1, 2, max_length=40, **nn.BERT)
+    experiment = jssl.Experiment(
+        name="words",
+        data=data.DataSet(rows, rows, ("walks", "talks")),
+        method=methods.mlm(encoder=encoder, head=nn.masked_head(), mask=mask, pad=special.pad),
+        optimizer=optax.adam(1e-2),
+        steps=2,
+        batch_size=8,
+        evals=(evals.knn(k=3),),
+        inputs="tokens",
+        pad=special.pad,
+        tokenizer=wordpiece,
+    )
+    jssl.run(experiment, run_dir=tmp_path, mesh="data=1")
+    page = (tmp_path / "report.html").read_text()
+    for part in ("masked-words", "nearest-neighbours", "map-of-the-embeddings", "confusion"):
+        assert f'id="{part}"' in page
+    assert "could not be read" not in page
+    assert "is neither rows of images nor scores" not in page
+    content = json.loads((tmp_path / "texts.json").read_text())
+    assert content["examples"] == lines
+    for row, line in zip(content["hidden"]["masked words"], lines[:1], strict=False):
+        assert "".join(piece["text"] for piece in row) == f"[CLS] {line} [SEP]"
+        assert any("guess" in piece for piece in row)

@@ -29,8 +29,9 @@ def search(
         top: Lines to find.
         batch_size: Sentences that are embedded at once.
     """
+    sentences = read_lines(corpus)
     platform.configure()
-    searcher = Searcher(load(Path(run)), read_lines(corpus), batch_size=batch_size)
+    searcher = Searcher(load(Path(run)), sentences, batch_size=batch_size)
     queries = [query] if query is not None else (line.strip() for line in sys.stdin)
     for sentence in queries:
         if not sentence:
