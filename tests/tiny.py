@@ -1,6 +1,7 @@
 """Experiments small enough to be run many times, each with its method's whole state."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import optax
@@ -235,6 +236,46 @@ def dino(
     )
 
 
+def bert(
+    data_dir: str | None = None,
+    seed: int = 0,
+    steps: int = 10,
+    batch_size: int = 16,
+    learning_rate: float = 1e-2,
+) -> Experiment:
+    """BERT with dropout on bytes of some chapters, its network on half of the batch at a time."""
+    tokenizer = data.text.byte_tokenizer()
+    pad, _, cls, sep, mask, *_ = (index or 0 for index in tokenizer.special)
+    chapters = data.text.web_bible()
+    known, new = (
+        data.text.passages(part, tokenizer, 29) for part in (chapters.train[:2], chapters.held_out[:1])
+    )
+    network = nn.text_transformer(tokenizer.size, 8, 2, 2, max_length=32, dropout=0.1, **nn.BERT)
+    special = tokenizer.special_ids
+    return Experiment(
+        name="tiny_bert",
+        data=data.DataSet(known, data.subset(new, list(range(20)))),
+        method=methods.bert(
+            encoder=nn.in_pieces(network, 2),
+            head=nn.masked_head(),
+            pooler=nn.pooler(),
+            pair=partial(pretext.text.sentence_pair, length=32, cls=cls, sep=sep, pad=pad),
+            mask=partial(pretext.text.mask_tokens, mask_id=mask, vocab_size=tokenizer.size, special=special),
+            pad=pad,
+        ),
+        optimizer=optax.adamw(learning_rate, mask=train.weights),
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        evals=(evals.held_out(every=4),),
+        inputs="tokens",
+        pad=pad,
+        tokenizer=tokenizer,
+        log_every=1,
+        save_every=3,
+    )
+
+
 FACTORIES = {
     "simclr": simclr,
     "swav": swav,
@@ -244,6 +285,7 @@ FACTORIES = {
     "deepcluster": deepcluster,
     "deepcluster_v2": deepcluster_v2,
     "dino": dino,
+    "bert": bert,
 }
 
 if __name__ == "__main__":

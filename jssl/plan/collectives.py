@@ -12,7 +12,7 @@ from jssl.plan.hlo import Module
 KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
 
 GRADIENTS, STATISTICS, EMBEDDINGS = "gradients", "batch statistics", "embeddings"
-PARAMETERS, OTHER = "parameters", "other"
+PARAMETERS, SCALARS, ROWS, OTHER = "parameters", "scalars", "rows", "other"
 
 
 class Collective(NamedTuple):
@@ -45,8 +45,12 @@ class Collective(NamedTuple):
             return PARAMETERS
         if "candidates" in self.origin or (gather and self.kind == "all-reduce"):
             return EMBEDDINGS
+        if self.kind == "collective-permute" and "_roll" in self.origin:
+            return ROWS
         if self.kind not in ("all-reduce", "reduce-scatter"):
             return OTHER
+        if self.rank == 0 and "transpose(" not in self.origin:
+            return SCALARS
         if self.rank < 2 and re.search(r"norm[^/]*/reduce", self.origin, re.IGNORECASE):
             return STATISTICS
         unnamed = self.origin.startswith("%") and self.rank > 1

@@ -15,6 +15,8 @@ from jssl.plan.collectives import (
     GRADIENTS,
     OTHER,
     PARAMETERS,
+    ROWS,
+    SCALARS,
     STATISTICS,
     Collective,
     find_collectives,
@@ -38,7 +40,7 @@ class Traffic(NamedTuple):
     """The collectives of one purpose, kind and axis.
 
     Attributes:
-        purpose: "gradients", "batch statistics", "embeddings", "parameters" or "other".
+        purpose: "gradients", "batch statistics", "embeddings", "parameters", "scalars", "rows" or "other".
         kind: "all-reduce", ...
         axes: of the mesh.
         number: instructions, those in loops as often as they run.
@@ -208,9 +210,12 @@ def _held(shapes: Any) -> int:
 
 def _by_purpose(found: Iterable[Collective], program: Program) -> list[Traffic]:
     """Summed up, the largest first."""
+    has_none = hasattr(program.state_shapes().method_state, "stats") and not _statistics(program)
 
     def key(x: Collective) -> tuple[str, str, str]:
-        return x.purpose, x.kind, x.axes
+        # Scales and biases of norms have gradients of the same look.
+        purpose = GRADIENTS if has_none and x.purpose == STATISTICS else x.purpose
+        return purpose, x.kind, x.axes
 
     summed = []
     for (purpose, kind, axes), group in groupby(sorted(found, key=key), key):
@@ -230,13 +235,17 @@ def _theory(purpose: str, program: Program, found: int) -> str:
     if purpose == PARAMETERS:
         return f"{_megabytes(2 * num)} to {_megabytes(4 * num)} a pass: 2 to 4 B a parameter"
     if purpose == STATISTICS:
-        stats = getattr(state.method_state, "stats", None)
-        size = sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(stats))
+        size = sum(math.prod(x.shape) * x.dtype.itemsize for x in _statistics(program))
         return f"{_megabytes(2 * size)} a pass: means and variances, and their gradients"
     if purpose == EMBEDDINGS:
         size = program.experiment.batch_size
         return f"{found / size:,.0f} B for each of {size:,} examples"
-    return ""
+    return {SCALARS: "losses, counts, norms", ROWS: "examples that others are paired with"}.get(purpose, "")
+
+
+def _statistics(program: Program) -> list[jax.ShapeDtypeStruct]:
+    """The batch statistics in the method's state."""
+    return jax.tree.leaves(getattr(program.state_shapes().method_state, "stats", None))
 
 
 def _cost(

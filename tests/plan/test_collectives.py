@@ -56,6 +56,20 @@ def test_what_xla_writes_is_read():
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "rank", "origin", "purpose"),
+    [
+        ("all-reduce", 0, "jit(step)/jvp(tied_cross_entropy)/psum_invariant", "scalars"),
+        ("all-reduce", 0, "jit(step)/transpose(jvp(temperature))/mul", "gradients"),
+        ("collective-permute", 2, "jit(step)/jvp(jit(_roll_static))/concatenate", "rows"),
+        ("collective-permute", 2, "jit(step)/jvp(Net)/concatenate", "other"),
+    ],
+)
+def test_what_they_are_for(kind, rank, origin, purpose):
+    found = plan.Collective(kind, "data", 8, 64, rank, 1, origin)
+    assert found.purpose == purpose
+
+
 def test_bytes_sent_are_those_of_rings():
     reduce, _, gather, scatter, *_, exchange, permute = FOUND
     assert permute.sent == 5 * 1024

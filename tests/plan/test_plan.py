@@ -52,6 +52,17 @@ def test_collectives_are_those_that_theory_asks_for(made):
     assert not made.warnings
 
 
+def test_of_text_devices_send_gradients_and_the_rows_that_others_are_paired_with():
+    found = plan.make_plan(tiny.bert(), train.device_mesh(), "8 x v5e", CHIP)
+    traffic = {x.purpose: x for x in found.collectives}
+    assert set(traffic) == {"gradients", "rows", "scalars"}
+    assert {x.kind for x in found.collectives} == {"all-reduce", "collective-permute"}
+    parameters = found.memory["parameters"]
+    # Those of the network once for each of its two pieces, those of the embeddings for the scores besides.
+    assert parameters <= traffic["gradients"].bytes <= 3 * parameters
+    assert traffic["rows"].bytes <= 4 * found.memory["batch"]
+
+
 def test_costs_are_those_of_the_published_figures(made):
     cost = made.cost
     assert cost.compute == made.flops / 197e12

@@ -225,8 +225,8 @@ class _Nothing:
 
 
 def _stand_in(size: int) -> Stored:
-    """A million zeros in sentences of 32 and documents of 1,024."""
+    """A million zeros in sentences of 32 and documents of 16,384, longer than rows."""
     num = 2**20
     tokenizer = Tokenizer(_Nothing(size), Special(0, 1, 2, 3, 4, 5))
     ids = np.broadcast_to(compact(np.zeros((), int), size), (num,))
-    return Stored(ids, np.arange(0, num + 1, 32), np.arange(0, num + 1, 1024), tokenizer)
+    return Stored(ids, np.arange(0, num + 1, 32), np.arange(0, num + 1, 2**14), tokenizer)
