@@ -422,13 +422,17 @@ def test_a_pair_that_may_not_be_random_is_not():
         assert parts_of(pair) in cuts([5, 3, 7, 2], 100)
 
 
-def test_rows_of_one_sentence():
+def test_rows_of_one_sentence_are_cut_in_their_middle():
     single, whole = passage([7], 100), list(range(100, 107))
-    for pair in pairs(lambda key: text.sentence_pair(key, single, OTHER, length=48, **OPTIONS), 40):
-        assert pair.is_random
-        assert parts_of(pair)[0] == whole
+    found = pairs(lambda key: text.sentence_pair(key, single, OTHER, length=48, **OPTIONS))
+    ends = [second for _, second in cuts([4, 6, 5], 500)]
+    for pair in found:
+        first, second = parts_of(pair)
+        assert first == whole[:4]
+        assert second in ends if pair.is_random else second == whole[4:]
+    np.testing.assert_allclose(np.mean([pair.is_random for pair in found]), 0.5, atol=0.07)
     for pair in pairs(lambda key: text.sentence_pair(key, OTHER, single, length=48, **OPTIONS), 40):
-        assert not pair.is_random or parts_of(pair)[1] == whole
+        assert not pair.is_random or parts_of(pair)[1] == whole[4:]
     fixed = text.sentence_pair(jax.random.key(0), single, OTHER, length=48, can_be_random=False, **OPTIONS)
     assert parts_of(fixed) == (whole[:4], whole[4:])
     assert not fixed.is_random

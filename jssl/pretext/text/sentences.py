@@ -56,9 +56,7 @@ def sentence_pair(
     Rows are cut at the start of a random sentence but their first. Where the parts are longer than `length`
     allows, the longer one loses tokens from its end, the second one of equals, until they fit.
 
-    A row of one sentence can't be cut: all of it is the first part and the second one comes from the other
-    row, as in BERT, so that keep such rows few: their label is always the same. Of another row with one
-    sentence all is the second part. Where it may not be random, a row of one sentence is cut in its middle.
+    A row of one sentence is cut in its middle: so the two labels are equally likely in every row.
 
     Args:
         row: of `n` tokens.
@@ -71,19 +69,17 @@ def sentence_pair(
     Raises:
         ValueError: if the rows have different sizes, or the pair has no room for a token of each part.
 
-    Deviations: BERT draws a length for the pair, 1 time in 10 a short one; here it is the row's. BERT deletes
+    Deviations: BERT draws a length for the pair, 1 time in 10 a short one; here it is the row's. BERT always
+    takes another second part for a row of one sentence, which tells the label by the length. BERT deletes
     from either end at random; here an answer stays next to its question.
 
     Reference: Devlin et al. 2018, arXiv:1810.04805, section 3.1, task 2, and appendix A.2.
     """
     _check(length, row, other)
     coin_key, cut_key, other_key = jax.random.split(key, 3)
-    first, second, is_single = _cut(cut_key, row)
-    head, tail, other_is_single = _cut(other_key, other)
-    is_random = (jax.random.bernoulli(coin_key) | is_single) & jnp.asarray(can_be_random)
-    whole = first._replace(num=first.num + second.num)
-    first = _select(is_random & is_single, whole, first)
-    random = _select(other_is_single, head._replace(num=head.num + tail.num), tail)
+    first, second = _cut(cut_key, row)
+    _, random = _cut(other_key, other)
+    is_random = jax.random.bernoulli(coin_key) & jnp.asarray(can_be_random)
     return _join(first, _select(is_random, random, second), is_random, length, cls, sep, pad)
 
 
@@ -91,7 +87,7 @@ def sentence_order(key: PRNGKeyArray, row: Passage, *, length: int, cls: int, se
     """ALBERT's sentence order: a row cut in two, and with probability 1/2 the second part comes first.
 
     Args:
-        row, length, cls, sep, pad: as for `sentence_pair`; a row of one sentence is cut in its middle.
+        row, length, cls, sep, pad: as for `sentence_pair`.
 
     Returns:
         Pair; `is_random` is true if the parts are swapped.
@@ -103,20 +99,19 @@ def sentence_order(key: PRNGKeyArray, row: Passage, *, length: int, cls: int, se
     """
     _check(length, row, row)
     coin_key, cut_key = jax.random.split(key)
-    first, second, _ = _cut(cut_key, row)
+    first, second = _cut(cut_key, row)
     swapped = jax.random.bernoulli(coin_key)
     parts = _select(swapped, second, first), _select(swapped, first, second)
     return _join(*parts, swapped, length, cls, sep, pad)
 
 
-def _cut(key: PRNGKeyArray, row: Passage) -> tuple[_Part, _Part, Bool[Array, ""]]:
-    """Both parts, and whether there was one sentence, which is then cut in its middle."""
+def _cut(key: PRNGKeyArray, row: Passage) -> tuple[_Part, _Part]:
+    """Both parts; a row of one sentence is cut in its middle."""
     inside = row.sentences > 0
     num, start, last = jnp.sum(inside), jnp.argmax(inside), jnp.max(row.sentences)
     at = jax.random.randint(key, (), 2, jnp.maximum(last, 2) + 1)
     before = jnp.where(last > 1, jnp.sum(inside & (row.sentences < at)), (num + 1) // 2)
-    parts = _Part(row.tokens, start, before), _Part(row.tokens, start + before, num - before)
-    return *parts, last <= 1
+    return _Part(row.tokens, start, before), _Part(row.tokens, start + before, num - before)
 
 
 def _join(
