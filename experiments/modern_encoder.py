@@ -8,8 +8,8 @@ Documents are tokenized once, from any iterator over strings, as for `experiment
     python -m experiments.modern_encoder --data-dir DIR --run-dir DIR   # on each host of a pod
     jssl plan experiments/modern_encoder.py --topology v5p:4x4x8        # without any data
 
-Published: GLUE 88.4 (paper, table 1), after the 1.7 trillion tokens of this phase and 300 billion of two more
-with rows of 8,192; not reproduced here, for want of an accelerator.
+This is the first of the authors' three phases; two more have rows of 8,192 tokens. Their results are not
+reproduced here, for want of an accelerator.
 
 Deviations: the batch has its full size from the first step; AdamW with gradients of length 1 at most instead
 of StableAdamW; the learning rate falls at the end of this phase; the network computes in bfloat16; all layers
