@@ -1,5 +1,6 @@
 import math
 
+import jax
 import pytest
 
 from jssl import evals
@@ -25,9 +26,10 @@ def test_wrong_arguments_are_refused():
 
 def test_held_out_names_what_follows_from_the_loss():
     run = evals.held_out(bytes_per_token=2.0).run
-    found = run(None, {"loss": math.log(16), "token/accuracy": 0.25})
+    key = jax.random.key(0)
+    found = run(key, {"loss": math.log(16), "token/accuracy": 0.25})
     assert found["test/loss"] == math.log(16)
     assert found["test/token/accuracy"] == 0.25
     assert found["test/perplexity"] == pytest.approx(16)
     assert found["test/bits_per_byte"] == pytest.approx(2)
-    assert evals.held_out().run(None, {"loss/masked": 1.0}) == {"test/loss/masked": 1.0}
+    assert evals.held_out().run(key, {"loss/masked": 1.0}) == {"test/loss/masked": 1.0}
