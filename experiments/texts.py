@@ -33,7 +33,7 @@ def characters(path: str | None, length: int, held_out: float = 0.1) -> Rows:
         length: characters that are predicted in a row.
         held_out: share of the text, at its end, that is evaluated on.
     """
-    text = "\n".join(data.text.read_lines(path) if path else verses())
+    text = data.text.read_text(path) if path else "\n".join(verses())
     tokenizer = data.text.character_tokenizer([text])
     ids = tokenizer.encode(text)
     end = int(len(ids) * (1 - held_out))

@@ -12,7 +12,7 @@
     rows = data.text.packed(texts, tokenizer, length=128)  # {"tokens": int32 [128], "segments": int32 [128]}
     batches = data.loader(rows, batch_size=64, seed=0)     # shuffled, resumable, on any number of hosts
 
-Strings come in lists: `read_lines`, `read_documents`, `read_jsonl`, `texts` (of a TFDS source), `clean`.
+Strings come whole, `read_text`, or in lists: `read_lines`, `read_documents`, `read_jsonl`, `texts` (of a TFDS source), `clean`.
 Tokenizers: `train_wordpiece`, `train_bpe`, `train_unigram`, `load_tokenizer`, `byte_tokenizer` and
 `character_tokenizer` give a `Tokenizer`. Rows, all int32, padded at the end:
 
@@ -30,7 +30,7 @@ A corpus that is larger than the memory is tokenized once, by `store`, into a fo
 from jssl.data.text.bible import Corpus, web_bible
 from jssl.data.text.cleaning import Cleaned, Report, clean, tidy
 from jssl.data.text.encode import encoded, joined, split
-from jssl.data.text.files import read_documents, read_jsonl, read_lines, stream_documents, texts
+from jssl.data.text.files import read_documents, read_jsonl, read_lines, read_text, stream_documents, texts
 from jssl.data.text.load import load_tokenizer
 from jssl.data.text.near import near_duplicates
 from jssl.data.text.packing import first_fit, packed
@@ -63,6 +63,7 @@ __all__ = [
     "read_documents",
     "read_jsonl",
     "read_lines",
+    "read_text",
     "split",
     "store",
     "stored",
