@@ -13,7 +13,8 @@ def dropout(key: PRNGKeyArray, x: Float[Array, "*shape"], rate: float) -> Float[
     `y_i = x_i / (1 - rate)` with probability 1 - rate, else 0
 
     Each number's coin is a hash of its place and of 64 bits from the key. On a CPU that takes a sixth of
-    the time of `jax.random.bernoulli` (1.4 against 7.7 ms for 1M numbers on two cores), and on many devices each makes its own share.
+    the time of `jax.random.bernoulli` (1.4 against 7.7 ms for 1M numbers on two cores), and on many
+    devices each makes its own share.
 
     Args:
         x: the numbers; any shape.
