@@ -34,7 +34,7 @@ def read_text(path: str | Path, encoding: str = "utf-8") -> str:
     """A whole file as one string, with line ends as "\\n" and without a byte-order mark.
 
     Raises:
-        ValueError: no file, or bytes that are not of the encoding, with the place of the first one.
+        ValueError: no file, no text in it, or bytes that are not of the encoding, with its place.
     """
     content = read_bytes(path)
     try:
@@ -47,7 +47,10 @@ def read_text(path: str | Path, encoding: str = "utf-8") -> str:
         ) from error
     except LookupError as error:
         raise ValueError(f"expected the name of an encoding, as 'utf-8', got {encoding!r}") from error
-    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    if not text.strip():
+        raise ValueError(f"{path}: expected text, got none")
+    return text
 
 
 def read_lines(path: str | Path, *, encoding: str = "utf-8") -> list[str]:
@@ -62,10 +65,7 @@ def read_lines(path: str | Path, *, encoding: str = "utf-8") -> list[str]:
     Raises:
         ValueError: no file, another encoding (with the place of the first wrong byte), or no text in it.
     """
-    lines = [line for line in read_text(path, encoding).split("\n") if line.strip()]
-    if not lines:
-        raise ValueError(f"{path}: expected lines of text, got none")
-    return lines
+    return [line for line in read_text(path, encoding).split("\n") if line.strip()]
 
 
 def read_documents(path: str | Path, *, encoding: str = "utf-8") -> list[list[str]]:
@@ -87,10 +87,7 @@ def read_documents(path: str | Path, *, encoding: str = "utf-8") -> list[list[st
             documents[-1].append(line)
         elif documents[-1]:
             documents.append([])
-    found = [lines for lines in documents if lines]
-    if not found:
-        raise ValueError(f"{path}: expected documents apart by blank lines, got no text")
-    return found
+    return [lines for lines in documents if lines]
 
 
 def stream_documents(*paths: str | Path, encoding: str = "utf-8") -> Iterator[list[str]]:
