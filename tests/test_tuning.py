@@ -156,6 +156,18 @@ def test_a_run_that_started_from_another_has_its_sizes(folders, pretrained, publ
         tuning.start(str(tmp_path / "0"), None, None)
 
 
+def test_a_tokenizer_of_another_vocabulary(folders, pretrained, published):
+    other = str(folders / "other")
+    data.text.byte_tokenizer().save(other)
+    size = data.text.load_tokenizer(pretrained / "tokenizer").size
+    wrong = rf"got .*tokens'\] of \({size}, 32\) for \(261, 32\); .* with their tokenizer"
+    with pytest.raises(ValueError, match=wrong):
+        started(make("sst2", folders, run=str(pretrained), tokenizer=other))
+    wrong = rf"of shape \(261, 16\) for this network, got \({size}, 16\)"
+    with pytest.raises(ValueError, match=wrong):
+        started(make("sst2", folders, weights=str(published[0]), tokenizer=other))
+
+
 def test_few_labels_are_of_all_classes_alike(folders, pretrained):
     few = make("sst2", folders, run=str(pretrained), labels=12)
     assert np.bincount(data.as_arrays(few.data.train)["label"]).tolist() == [6, 6]

@@ -129,10 +129,14 @@ def starting_from(encoder: Encoder, load: Callable[[Variables], Variables]) -> E
                 kept.append(jax.tree.map(np.asarray, load(shapes)))
         found, expected = _shapes(kept[0]), _shapes(shapes)
         if found != expected:
-            unlike = sorted(set(found.items()) ^ set(expected.items()))
+            unlike = [
+                f"{name} of {found.get(name, 'no shape')} for {expected.get(name, 'none')}"
+                for name in sorted({**found, **expected})
+                if found.get(name) != expected.get(name)
+            ]
             raise ValueError(
-                f"expected weights of the network's shapes, got others: {unlike[:6]}; make the network as it "
-                "was made for these weights, or give weights that were made for it"
+                f"expected weights of the network's shapes, got {', '.join(unlike[:6])}; make the network as "
+                "it was made for these weights (a text network with their tokenizer), or give others"
             )
         return jax.tree.map(jnp.asarray, kept[0])
 
