@@ -12,16 +12,17 @@ from jssl.experiment import Experiment
 
 def bert_small_bible(
     text: str | None = None,
+    also: str | None = None,
     tokenizer: str | None = None,
     sst2: str | None = None,
     sts: str | None = None,
     seed: int = 0,
-    steps: int = 3_000,
+    steps: int = 6_000,
     batch_size: int = 32,
     learning_rate: float = 1e-3,
     mask_rate: float = 0.15,
     vocab_size: int = 8_000,
-    length: int = 128,
+    length: int = 64,
     width: int = 128,
     depth: int = 4,
     heads: int = 4,
@@ -31,6 +32,7 @@ def bert_small_bible(
 
     Args:
         text: A text file, a sentence a line, documents apart by empty lines; the Bible in jssl if not given.
+        also: Another text file to train on besides, a sentence a line, each of them apart from the others.
         tokenizer: Folder or file of a published tokenizer; one is trained if not given.
         sst2: Folder of SST-2 (train.tsv, dev.tsv, test.tsv), to classify sentiment by the features.
         sts: Folder of the SemEval tasks on textual similarity, to compare sentences by the features.
@@ -46,7 +48,7 @@ def bert_small_bible(
         heads: Of its attention.
         dropout: Share of what is dropped in training.
     """
-    rows = texts.passages(text, tokenizer, vocab_size, length)
+    rows = texts.passages(text, also, tokenizer, vocab_size, length)
     pad = texts.marks(rows.tokenizer).pad
     return Experiment(
         name="bert_small_bible",

@@ -93,16 +93,19 @@ def in_pieces(encoder: Encoder, pieces: int) -> Encoder:
     return encoder if pieces == 1 else nn.in_pieces(encoder, pieces)
 
 
-def passages(path: str | None, tokenizer: str | None, size: int, length: int) -> Rows:
+def passages(path: str | None, also: str | None, tokenizer: str | None, size: int, length: int) -> Rows:
     """Passages of whole sentences, for pairs of `length` tokens.
 
     Args:
         path: of a text file, a sentence a line and documents apart by empty lines; None: the Bible in jssl.
+        also: another one, to train on only, whose lines have nothing to do with each other.
         tokenizer: a published one's file or folder; None: WordPiece trained on the documents.
         size: of the vocabulary that is trained.
         length: tokens of a pair, of which three are special.
     """
     known, new = parted(path)
+    if also:
+        known = [*known, *([line] for line in data.text.read_lines(also))]
     made = data.text.load_tokenizer(tokenizer) if tokenizer else wordpiece(known, size)
     train, test = (data.text.passages(part, made, length - 3) for part in (known, new))
     return Rows(DataSet(train, test), made)

@@ -24,7 +24,7 @@ class Sizes(NamedTuple):
     width: int = 128
     depth: int = 4
     heads: int = 4
-    length: int = 128
+    length: int = 64
 
 
 class Start(NamedTuple):

@@ -14,6 +14,7 @@ from jssl import ops
 from jssl.nn.attention import Attend, SelfAttention, Sight, attend
 from jssl.nn.dense import Dense
 from jssl.nn.memory import Saved, policy
+from jssl.nn.norm import LayerNorm
 
 Gelu = Literal["tanh", "erf"]
 
@@ -99,7 +100,7 @@ class Block(linen.Module):
 
     def _norm(self, x: Array, name: str) -> Array:
         options = self.options
-        return linen.LayerNorm(options.epsilon, options.dtype, use_bias=options.bias, name=name)(x)
+        return LayerNorm(options.epsilon, options.dtype, use_bias=options.bias, name=name)(x)
 
     def _mlp(self, x: Array) -> Array:
         options = self.options

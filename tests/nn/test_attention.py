@@ -1,9 +1,12 @@
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jssl import nn
+from jssl import nn, ops
+from jssl.nn.attention import weighted_values
 
 
 def reference(q, k, v):
@@ -41,3 +44,32 @@ def test_a_network_takes_another_attention():
     variables = plain.init(jax.random.key(1), x)
     y, _ = jax.jit(lambda v: other.apply(v, x, train=False))(variables)
     assert not np.allclose(y, plain.apply(variables, x, train=False)[0])
+
+
+def autodiff(q, k, v, mask, drop):
+    logits = jnp.einsum("bnhd,bmhd->bhnm", q, k) / math.sqrt(q.shape[-1])
+    weights = jax.nn.softmax(jnp.where(mask, logits, -jnp.inf))
+    return jnp.einsum("bhnm,bmhd->bnhd", drop(weights), v)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.4])
+@pytest.mark.parametrize("causal", [False, True])
+def test_values_and_gradients_are_those_of_autodiff(rate, causal):
+    q, w = jax.random.normal(jax.random.key(0), (2, 2, 5, 3, 4))
+    k, v = jax.random.normal(jax.random.key(1), (2, 2, 7, 3, 4))
+    mask = jnp.ones((1, 1, 5, 7), bool)
+    mask = jnp.tril(mask) if causal else mask
+    key = jax.random.key(2) if rate else None
+
+    def drop(weights):
+        return ops.dropout(jax.random.clone(key), weights, rate) if rate else weights
+
+    def total(attention):
+        return lambda q, k, v: jnp.sum(attention(q, k, v) * w)
+
+    value, found = jax.value_and_grad(
+        total(lambda *qkv: weighted_values(*qkv, mask if causal else None, key, rate)), (0, 1, 2)
+    )(q, k, v)
+    expected, wanted = jax.value_and_grad(total(lambda *qkv: autodiff(*qkv, mask, drop)), (0, 1, 2))(q, k, v)
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), found, wanted)
