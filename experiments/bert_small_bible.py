@@ -1,6 +1,16 @@
 """A small BERT on the World English Bible inside jssl: masked words, and whether one passage follows another.
 
     python -m experiments.bert_small_bible --sst2 FOLDER --sts FOLDER
+    python -m experiments.bert_small_bible --sst2 FOLDER --sts FOLDER --also reviews.txt
+
+Measured with the second command, seed 0, on the chapters that are held out: 32.9 % of the hidden tokens are
+found (the most frequent one is 7.8 % of all tokens), and for 86.2 % of the pairs whether the second passage
+follows (before training 51.0 %); 20 minutes on two cores. `reviews.txt` had the 6,920 sentences of SST-2's
+train.tsv, without their labels.
+
+So short a text says little about film reviews and news: by a linear probe on 100 labels of SST-2 the features
+reach 53.8 % (random weights 53.2, a bag of words 56.2), and 0.374 on the average of the STS tasks (0.473,
+0.650). `simcse_small` goes on from it and raises the latter.
 
 Reference: Devlin et al., 2018, arXiv 1810.04805.
 """

@@ -1,15 +1,24 @@
-"""SimCSE from a small BERT on: a sentence that is read twice with other dropout finds itself.
+"""SimCSE from a small BERT on: a sentence of which two times other words are missing finds itself.
 
     python -m experiments.simcse_small --run runs/bert_small_bible --sts FOLDER
     python -m experiments.simcse_small --run runs/bert_small_bible --sts FOLDER --text FILE
 
 In the table of results the column "untrained" is the network before the first step, that of the run.
 
-Reference: Gao et al., 2021, arXiv 2104.08821, section 3.
+Measured with the first command, seed 0: Spearman's correlation on the STS tasks of 2012 to 2016, each year's
+pairs together, rises from 0.374 to 0.509 on average (a bag of words: 0.623); four minutes on two cores.
+
+Deviations: half of the tokens are deleted before each reading, and the features themselves are compared,
+without a projector: by dropout alone this network tells sentences apart after a few steps, and the likeness
+of sentences falls.
+
+Reference: Gao et al., 2021, arXiv 2104.08821, section 3; Yan et al., 2021, arXiv 2105.11741, section 3.2.
 """
 
+from functools import partial
+
 from experiments import texts, tuning
-from jssl import experiment, methods, nn
+from jssl import experiment, methods, pretext
 from jssl.data import DataSet
 from jssl.experiment import Experiment
 
@@ -23,12 +32,13 @@ def simcse_small(
     seed: int = 0,
     steps: int = 500,
     batch_size: int = 64,
-    learning_rate: float = 1e-4,
+    learning_rate: float = 1e-3,
     temperature: float = 0.05,
+    delete: float = 0.5,
     length: int = 32,
-    dropout: float = 0.1,
+    dropout: float = 0.0,
 ) -> Experiment:
-    """Sentences are told apart by their features, whatever is dropped from the network.
+    """Sentences are told apart by their features, whatever half of them is read.
 
     Args:
         text: A text file, a sentence a line; the verses of the Bible inside jssl if not given.
@@ -41,6 +51,7 @@ def simcse_small(
         batch_size: Sentences a step.
         learning_rate: The highest of a schedule that rises for a tenth of the steps and then falls to 0.
         temperature: Of the contrastive loss.
+        delete: Share of the tokens that is deleted before each of two readings.
         length: Tokens of a sentence, at most.
         dropout: Share of what is dropped in training.
     """
@@ -50,7 +61,12 @@ def simcse_small(
         begin,
         methods.simcse(
             encoder=begin.encoder,
-            projector=nn.pooler(),
+            view=partial(
+                pretext.text.delete_tokens,
+                pad=begin.pad,
+                special=begin.tokenizer.special_ids,
+                rate=delete,
+            ),
             temperature=temperature,
             pad=begin.pad,
             pool="mean",

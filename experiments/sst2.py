@@ -7,6 +7,10 @@
 With `--labels 100` as many examples are trained on, a random subset in which all classes are alike. Accuracy
 and macro F1 are measured on the test part, once, after training.
 
+Measured with 100 labels, seed 0, on the features of all-MiniLM-L6-v2 as they are (the third command with
+`--labels 100 --freeze --learning-rate 1e-2 --steps 100 --length 48`): 70.0 %. A linear probe of
+bert_small_bible's features gains nothing over random weights: its docstring has the figures.
+
 Reference: Devlin et al., 2018, arXiv 1810.04805, section 4.1; Socher et al., 2013, aclanthology D13-1170.
 """
 

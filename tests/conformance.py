@@ -432,6 +432,17 @@ ROWS = [
         inputs="tokens",
     ),
     Row(
+        "simcse_views",
+        methods.simcse(
+            encoder=text(**nn.BERT),
+            view=functools.partial(pretext.text.delete_tokens, rate=0.3, pad=0, special=(0, 2, 3)),
+            pad=0,
+        ),
+        dim=16,
+        show={},
+        inputs="tokens",
+    ),
+    Row(
         "tsdae",
         methods.tsdae(
             encoder=text(**nn.BERT),

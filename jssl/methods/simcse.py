@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Scalar
 
 from jssl import losses, nn
-from jssl.core import Batch, Encoder, Method, Metrics, Tree, Variables
+from jssl.core import Batch, Encoder, Method, Metrics, Transform, Tree, Variables, example_keys
 from jssl.methods import text_parts as parts
 from jssl.methods import warnings
 from jssl.methods.parts import field, merge_views, split_views, spread
@@ -25,6 +25,7 @@ def simcse(
     *,
     encoder: Encoder,
     projector: Encoder | None = None,
+    view: Transform | None = None,
     temperature: float = 0.05,
     hard_weight: float = 0.0,
     pad: int | None = None,
@@ -33,14 +34,16 @@ def simcse(
 ) -> Method:
     """SimCSE: InfoNCE between two readings of each sentence, or between a sentence and one that follows.
 
-    Rows [batch, n] are unsupervised: the two readings of a sentence differ by dropout alone. The supervised
-    form has pairs of a sentence and one that means the same, [batch, 2, n], or triples, [batch, 3, n], whose
-    third doesn't mean the same; all sentences of the batch have it as a negative.
+    Rows [batch, n] are unsupervised: the two readings of a sentence differ by dropout, and by `view`. The
+    supervised form has pairs of a sentence and one that means the same, [batch, 2, n], or triples,
+    [batch, 3, n], whose third doesn't mean the same; all sentences of the batch have it as a negative.
 
     Args:
         encoder: rows to hidden states [batch, n, dim], `nn.text_transformer(..., dropout=0.1)`.
         projector: pooled features to the embeddings of the loss, in training only, as BERT's linear layer
             and tanh, `nn.pooler()`; None: the features themselves are compared.
+        view: `(key, tokens) -> tokens` of each reading by itself, as `pretext.text.delete_tokens`: a small
+            network tells sentences apart at once by dropout alone. None: the sentence as it is.
         temperature: of InfoNCE, above 0.
         hard_weight: added to the logit of a sentence's own hard negative.
         pad: the token that fills rows up; None: there is none.
@@ -54,7 +57,8 @@ def simcse(
     Raises:
         ValueError: for a temperature of 0 or below; in `init`, for rows of another form.
 
-    Reference: Gao et al., 2021, arXiv 2104.08821, equations 4 and 5, and appendix B for the weight.
+    Reference: Gao et al., 2021, arXiv 2104.08821, equations 4 and 5, and appendix B for the weight; Yan et
+    al., 2021, arXiv 2105.11741, section 3.2, for views.
     """
     if temperature <= 0:
         raise ValueError(f"expected a temperature above 0, got {temperature}")
@@ -85,7 +89,11 @@ def simcse(
         params: Tree, state: SimCSEState, batch: Batch, *, key: PRNGKeyArray, step: Int[Array, ""]
     ) -> tuple[Scalar, tuple[SimCSEState, Metrics]]:
         views = readings(batch)
-        text = parts.padded(merge_views(views), pad)
+        rows = merge_views(views)
+        if view is not None:
+            view_key, key = jax.random.split(key)
+            rows = jax.vmap(jax.jit(view))(example_keys(view_key, len(rows)), rows)
+        text = parts.padded(rows, pad)
         own = Variables(params["encoder"], state.stats["encoder"])
         h, encoder_stats = encoder.apply(own, text, train=True, key=key)
         z, stats = parts.pooled(h, text.segments, pool), {"encoder": encoder_stats}
