@@ -1,11 +1,11 @@
-"""What jssl's own layers save: the value and both gradients against those that XLA makes, in turn.
+"""What jssl's own convolution and linear layer save: the value and both gradients against XLA's, in turn.
 
     python -m benchmarks.layers
 
 Compiled as the training step is. The maps are those of the last stages of a small ResNet on images of 32
 pixels; the first one, which is not smaller than its kernel, is left to XLA by both. The linear layers are
 those of a block of a vision transformer 192 wide, on 256 images of 64 tokens, behind and before an operation
-that takes each value, as the norm is; XLA's norm is Flax's.
+that takes each value.
 """
 
 import argparse
@@ -15,12 +15,10 @@ from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
-from flax import linen
 
 from jssl import platform
 from jssl.nn.convolution import convolve
 from jssl.nn.dense import product
-from jssl.nn.norm import LayerNorm
 
 MAPS = (
     ((4, 4, 64), 64, 1),
@@ -44,7 +42,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     arguments = parser.parse_args()
     platform.configure()
-    for name, functions, inputs in [*convolutions(), *linear_layers(), norm()]:
+    for name, functions, inputs in [*convolutions(), *linear_layers()]:
         xla, own = medians(functions, inputs, arguments.rounds)
         print(f"{name:44} XLA {1e3 * xla:7.1f} ms, own {1e3 * own:6.1f} ms, ratio {xla / own:5.1f}")
 
@@ -74,17 +72,6 @@ def linear_layers() -> Iterator[Case]:
         x = jax.random.normal(jax.random.key(0), (256, 64, inputs))
         kernel = jax.random.normal(jax.random.key(1), (inputs, outputs))
         yield f"linear, {inputs} to {outputs}", (total(jnp.matmul), total(product)), (x, kernel)
-
-
-def norm() -> Case:
-    """Of 256 images of 64 tokens."""
-
-    def total(layer: linen.Module) -> Callable:
-        norm: Callable = lambda x, scale: layer.apply({"params": {"scale": scale, "bias": scale}}, x)  # noqa: E731
-        return lambda x, scale: jnp.sum(jnp.tanh(norm(jnp.tanh(x), scale)))
-
-    x = jax.random.normal(jax.random.key(0), (256, 64, 192))
-    return "layer norm, 192", (total(linen.LayerNorm(1e-6)), total(LayerNorm(1e-6))), (x, jnp.ones(192))
 
 
 def medians(functions: tuple[Callable, Callable], inputs: tuple[jax.Array, ...], rounds: int) -> list[float]:

@@ -14,7 +14,6 @@ from jssl import ops
 from jssl.nn.attention import Attend, SelfAttention, Sight, attend
 from jssl.nn.dense import Dense
 from jssl.nn.memory import Saved, policy
-from jssl.nn.norm import LayerNorm
 
 Gelu = Literal["tanh", "erf"]
 
@@ -100,7 +99,7 @@ class Block(linen.Module):
 
     def _norm(self, x: Array, name: str) -> Array:
         options = self.options
-        return LayerNorm(options.epsilon, options.dtype, use_bias=options.bias, name=name)(x)
+        return linen.LayerNorm(options.epsilon, options.dtype, use_bias=options.bias, name=name)(x)
 
     def _mlp(self, x: Array) -> Array:
         options = self.options

@@ -12,7 +12,6 @@ from jssl.core import Encoder
 from jssl.nn import adapters
 from jssl.nn.block import Gelu
 from jssl.nn.dense import Dense
-from jssl.nn.norm import LayerNorm
 
 
 class ConvNeXt(linen.Module):
@@ -40,14 +39,14 @@ class ConvNeXt(linen.Module):
                 )
                 x, done = block(x, train=train), done + 1
         pooled = jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
-        return LayerNorm(1e-6, jnp.float32, name="norm")(pooled)
+        return linen.LayerNorm(1e-6, jnp.float32, name="norm")(pooled)
 
     def _smaller(self, x: Array, stage: int, width: int) -> Array:
         """Patches of the image with a norm behind them, or 2x2 patches of the last stage with one before."""
         if stage == 0:
             x = _conv(width, self.patch, self.dtype, name="stem_conv")(x)
-            return LayerNorm(1e-6, self.dtype, name="stem_norm")(x)
-        x = LayerNorm(1e-6, self.dtype, name=f"stage{stage}_norm")(x)
+            return linen.LayerNorm(1e-6, self.dtype, name="stem_norm")(x)
+        x = linen.LayerNorm(1e-6, self.dtype, name=f"stage{stage}_norm")(x)
         return _conv(width, 2, self.dtype, name=f"stage{stage}_conv")(x)
 
 
@@ -70,7 +69,7 @@ class ConvNeXtBlock(linen.Module):
         y = linen.Conv(
             dim, (7, 7), padding=3, feature_group_count=dim, dtype=self.dtype, kernel_init=init, name="conv"
         )(x)
-        y = LayerNorm(1e-6, self.dtype, name="norm")(y)
+        y = linen.LayerNorm(1e-6, self.dtype, name="norm")(y)
         y = Dense(4 * dim, dtype=self.dtype, kernel_init=init, name="mlp1")(y)
         y = linen.gelu(y, approximate=self.gelu == "tanh")
         y = Dense(dim, dtype=self.dtype, kernel_init=init, name="mlp2")(y)

@@ -13,7 +13,6 @@ from jssl import ops
 from jssl.core import Encoder
 from jssl.nn import adapters
 from jssl.nn.dense import Dense
-from jssl.nn.norm import LayerNorm
 
 UNIFORM = linen.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 """PyTorch's initialisation of a linear layer's kernel: uniform in +-1 / sqrt(inputs).
@@ -44,7 +43,7 @@ class MLP(linen.Module):
 
     def _norm(self, x: Array, train: bool, affine: bool = True) -> Array:
         if self.norm == "layer":
-            return LayerNorm(1e-6, self.dtype, use_bias=affine, use_scale=affine)(x)
+            return linen.LayerNorm(1e-6, self.dtype, use_bias=affine, use_scale=affine)(x)
         return linen.BatchNorm(
             not train, momentum=0.9, epsilon=1e-5, dtype=self.dtype, use_bias=affine, use_scale=affine
         )(x)

@@ -16,7 +16,6 @@ from jssl.nn import adapters
 from jssl.nn.attention import Attend, Past, Sight, attend, rotation
 from jssl.nn.block import Block, BlockOptions, Gelu, Stack, check_sizes
 from jssl.nn.memory import Saved
-from jssl.nn.norm import LayerNorm
 
 LOCAL_BASE = 10_000.0
 """Of the rotations in layers with a window."""
@@ -149,9 +148,9 @@ class TextTransformer(Stack):
     def _end(self, x: Array) -> Array:
         return x if self.block.post_norm else self._norm("norm")(x)
 
-    def _norm(self, name: str) -> LayerNorm:
+    def _norm(self, name: str) -> linen.LayerNorm:
         block = self.block
-        return LayerNorm(block.epsilon, block.dtype, use_bias=block.bias, name=name)
+        return linen.LayerNorm(block.epsilon, block.dtype, use_bias=block.bias, name=name)
 
     def _kinds(self) -> list[int]:
         """0 for a layer that sees everything, 1 for one with a window."""

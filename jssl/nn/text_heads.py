@@ -9,7 +9,6 @@ from jssl.core import Encoder
 from jssl.nn import adapters
 from jssl.nn.block import Gelu
 from jssl.nn.dense import Dense
-from jssl.nn.norm import LayerNorm
 
 NORMAL = linen.initializers.normal(0.02)
 
@@ -36,7 +35,7 @@ class MaskedHead(linen.Module):
     def __call__(self, h: Float[Array, "*batch dim"]) -> Float[Array, "*batch dim"]:
         h = Dense(h.shape[-1], self.bias, dtype=self.dtype, kernel_init=NORMAL, name="dense")(h)
         h = linen.gelu(h, approximate=self.gelu == "tanh")
-        return LayerNorm(self.epsilon, self.dtype, use_bias=self.bias, name="norm")(h)
+        return linen.LayerNorm(self.epsilon, self.dtype, use_bias=self.bias, name="norm")(h)
 
 
 def pooler(*, dtype: DTypeLike = jnp.float32) -> Encoder:

@@ -12,7 +12,6 @@ from jssl.nn.attention import Attend, attend
 from jssl.nn.block import BlockOptions, Gelu, Stack, check_sizes
 from jssl.nn.dense import Dense
 from jssl.nn.memory import Saved
-from jssl.nn.norm import LayerNorm
 from jssl.nn.positions import Grid, grid_positions, sincos
 
 
@@ -34,7 +33,7 @@ class Transformer(Stack):
         x = self._blocks(x, train)
         if self.last_blocks:
             return x
-        return LayerNorm(self.block.epsilon, self.block.dtype, name="norm")(x)
+        return linen.LayerNorm(self.block.epsilon, self.block.dtype, name="norm")(x)
 
     def _hide(self, x: Float[Array, "batch n dim"], masked: Bool[Array, "batch n"] | None) -> Array:
         """A learned vector in place of the embeddings of masked tokens."""
