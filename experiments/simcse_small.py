@@ -19,7 +19,9 @@ from functools import partial
 
 from experiments import texts, tuning
 from jssl import experiment, methods, pretext
+from jssl.core import Transform
 from jssl.data import DataSet
+from jssl.data.text import Tokenizer
 from jssl.experiment import Experiment
 
 
@@ -33,8 +35,9 @@ def simcse_small(
     steps: int = 500,
     batch_size: int = 64,
     learning_rate: float = 1e-3,
+    token_rate: float = 1.0,
     temperature: float = 0.05,
-    delete: float = 0.5,
+    disjoint: bool = False,
     length: int = 32,
     dropout: float = 0.0,
 ) -> Experiment:
@@ -50,8 +53,9 @@ def simcse_small(
         steps: Training steps.
         batch_size: Sentences a step.
         learning_rate: The highest of a schedule that rises for a tenth of the steps and then falls to 0.
+        token_rate: Times the learning rate is that of the token embeddings.
         temperature: Of the contrastive loss.
-        delete: Share of the tokens that is deleted before each of two readings.
+        disjoint: Whether the two readings have no token in common, instead of being drawn independently.
         length: Tokens of a sentence, at most.
         dropout: Share of what is dropped in training.
     """
@@ -61,20 +65,23 @@ def simcse_small(
         begin,
         methods.simcse(
             encoder=begin.encoder,
-            view=partial(
-                pretext.text.delete_tokens,
-                pad=begin.pad,
-                special=begin.tokenizer.special_ids,
-                rate=delete,
-            ),
+            augment=halves(begin.tokenizer, disjoint=disjoint),
             temperature=temperature,
             pad=begin.pad,
             pool="mean",
         ),
         DataSet(texts.sentences(text, begin.tokenizer, length), None),
-        tuning.Recipe(seed, steps, batch_size, learning_rate),
+        tuning.Recipe(seed, steps, batch_size, learning_rate, token_rate),
         *texts.evaluations(begin.tokenizer, sst2=sst2, sts=sts, every=250),
     )
+
+
+def halves(tokenizer: Tokenizer, *, disjoint: bool) -> Transform:
+    """Two random halves of a sentence, which have a quarter of it in common or nothing."""
+    pad, special = texts.marks(tokenizer).pad, tokenizer.special_ids
+    if disjoint:
+        return partial(pretext.text.split_tokens, pad=pad, special=special)
+    return pretext.two_views(partial(pretext.text.delete_tokens, pad=pad, special=special, rate=0.5))
 
 
 if __name__ == "__main__":

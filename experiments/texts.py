@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
 from jssl import data, evals, nn, pretext, train
-from jssl.core import Encoder, Transform
+from jssl.core import Encoder, Transform, Tree
 from jssl.data import DataSet, Source
 from jssl.data.text import Stored, Tokenizer
 from jssl.evals import Eval
@@ -206,6 +207,17 @@ def adamw(
         optax.clip_by_global_norm(1.0),
         optax.adamw(learning_rate, b2=b2, eps=epsilon, weight_decay=weight_decay, mask=train.weights),
     )
+
+
+def faster_tokens(times: float) -> optax.GradientTransformation:
+    """Updates of the token embeddings so many times as large: of a batch each of them sees few examples."""
+
+    def tokens(updates: Tree) -> Tree:
+        return jax.tree_util.tree_map_with_path(
+            lambda path, _: jax.tree_util.keystr(path[-1:], simple=True) == "tokens", updates
+        )
+
+    return optax.masked(optax.scale(times), tokens)
 
 
 def sentences(path: str | None, tokenizer: Tokenizer, length: int) -> Source:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+import optax
 
 from experiments import texts
 from jssl import data, evals, experiment, methods, nn, ops, run_folder
@@ -101,25 +102,29 @@ def _published_sizes(config: Path) -> Sizes:
 
 
 class Recipe(NamedTuple):
-    """How long and how fast a network is fine-tuned: AdamW, a rate that rises for a tenth of the steps."""
+    """How long and how fast a network is fine-tuned: AdamW, a rate that rises for a tenth of the steps.
+
+    token_rate: times the learning rate is that of the token embeddings.
+    """
 
     seed: int
     steps: int
     batch_size: int
     learning_rate: float
+    token_rate: float = 1.0
 
 
 def fine_tune(
     name: str, begin: Start, method: Method, examples: DataSet, recipe: Recipe, *measured: Eval
 ) -> Experiment:
     """The experiment; a batch has as many examples as there are, at most."""
-    steps = recipe.steps
+    schedule = ops.warmup_linear(recipe.learning_rate, warmup=recipe.steps // 10, steps=recipe.steps)
     return Experiment(
         name=name,
         data=examples,
         method=method,
-        optimizer=texts.adamw(ops.warmup_linear(recipe.learning_rate, warmup=steps // 10, steps=steps)),
-        steps=steps,
+        optimizer=optax.chain(texts.adamw(schedule), texts.faster_tokens(recipe.token_rate)),
+        steps=recipe.steps,
         batch_size=min(recipe.batch_size, len(examples.train)),
         seed=recipe.seed,
         evals=measured,

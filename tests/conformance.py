@@ -435,7 +435,7 @@ ROWS = [
         "simcse_views",
         methods.simcse(
             encoder=text(**nn.BERT),
-            view=functools.partial(pretext.text.delete_tokens, rate=0.3, pad=0, special=(0, 2, 3)),
+            augment=functools.partial(pretext.text.split_tokens, pad=0, special=(0, 2, 3)),
             pad=0,
         ),
         dim=16,

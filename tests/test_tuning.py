@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import jssl
-from experiments import tuning
+from experiments import texts, tuning
 from jssl import data, experiment, load, locate, nn, run_folder
 from jssl.core import Text
 
@@ -196,3 +196,19 @@ def test_pairs_of_later_years_are_not_trained_on(folders):
     np.testing.assert_array_equal(rows["tokens"][:, 1, 0], [len(x) for pairs in known for x in pairs.second])
     assert rows["score"].max() == 1
     assert rows["score"].dtype == np.float32
+
+
+def test_token_embeddings_alone_learn_faster():
+    updates = {
+        "encoder": {"tokens": jnp.ones(3), "block0": {"kernel": jnp.ones(2)}},
+        "tokens_of": jnp.ones(1),
+    }
+    made = texts.faster_tokens(30.0)
+    found, _ = made.update(updates, made.init(updates))
+    assert equal(
+        found,
+        {
+            "encoder": {"tokens": jnp.full(3, 30.0), "block0": {"kernel": jnp.ones(2)}},
+            "tokens_of": jnp.ones(1),
+        },
+    )

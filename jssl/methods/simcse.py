@@ -9,10 +9,18 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Scalar
 
 from jssl import losses, nn
-from jssl.core import Batch, Encoder, Method, Metrics, Transform, Tree, Variables, example_keys
+from jssl.core import Batch, Encoder, Method, Metrics, Transform, Tree, Variables
 from jssl.methods import text_parts as parts
 from jssl.methods import warnings
-from jssl.methods.parts import field, merge_views, split_views, spread
+from jssl.methods.parts import (
+    augmented,
+    check_two_views,
+    field,
+    merge_views,
+    split_views,
+    spread,
+    zeros_of,
+)
 
 
 class SimCSEState(NamedTuple):
@@ -25,7 +33,7 @@ def simcse(
     *,
     encoder: Encoder,
     projector: Encoder | None = None,
-    view: Transform | None = None,
+    augment: Transform | None = None,
     temperature: float = 0.05,
     hard_weight: float = 0.0,
     pad: int | None = None,
@@ -34,16 +42,18 @@ def simcse(
 ) -> Method:
     """SimCSE: InfoNCE between two readings of each sentence, or between a sentence and one that follows.
 
-    Rows [batch, n] are unsupervised: the two readings of a sentence differ by dropout, and by `view`. The
-    supervised form has pairs of a sentence and one that means the same, [batch, 2, n], or triples,
-    [batch, 3, n], whose third doesn't mean the same; all sentences of the batch have it as a negative.
+    Rows [batch, n] are unsupervised: the two readings of a sentence differ by dropout, or are the two views
+    that `augment` makes. The supervised form has pairs of a sentence and one that means the same,
+    [batch, 2, n], or triples, [batch, 3, n], whose third doesn't mean the same; all sentences of the batch
+    have it as a negative.
 
     Args:
         encoder: rows to hidden states [batch, n, dim], `nn.text_transformer(..., dropout=0.1)`.
         projector: pooled features to the embeddings of the loss, in training only, as BERT's linear layer
             and tanh, `nn.pooler()`; None: the features themselves are compared.
-        view: `(key, tokens) -> tokens` of each reading by itself, as `pretext.text.delete_tokens`: a small
-            network tells sentences apart at once by dropout alone. None: the sentence as it is.
+        augment: `(key, tokens) -> views [2, n]`, as `pretext.text.split_tokens` or `pretext.two_views` of
+            `pretext.text.delete_tokens`: a small network tells sentences apart at once by dropout alone.
+            None: the sentence twice.
         temperature: of InfoNCE, above 0.
         hard_weight: added to the logit of a sentence's own hard negative.
         pad: the token that fills rows up; None: there is none.
@@ -55,7 +65,8 @@ def simcse(
         "contrastive/accuracy" and "collapse/std" (see `methods.parts.spread`).
 
     Raises:
-        ValueError: for a temperature of 0 or below; in `init`, for rows of another form.
+        ValueError: for a temperature of 0 or below; in `init`, for rows of another form, or pairs and
+            triples with `augment`.
 
     Reference: Gao et al., 2021, arXiv 2104.08821, equations 4 and 5, and appendix B for the weight; Yan et
     al., 2021, arXiv 2105.11741, section 3.2, for views.
@@ -64,10 +75,12 @@ def simcse(
         raise ValueError(f"expected a temperature above 0, got {temperature}")
     parts.check_pool(pool)
 
-    def readings(batch: Batch) -> Int[Array, "batch views n"]:
+    def readings(key: PRNGKeyArray, batch: Batch) -> Array:
         rows = field(batch, inputs)
         if rows.ndim == 2:
-            return jnp.stack([rows, rows], axis=1)
+            return jnp.stack([rows, rows], axis=1) if augment is None else augmented(augment, rows, key)
+        if augment is not None:
+            raise ValueError(f"expected rows of tokens [batch, n] for `augment`, got {rows.shape}")
         if rows.ndim != 3 or rows.shape[1] not in (2, 3):
             raise ValueError(
                 "expected rows of tokens [batch, n], or pairs or triples of them [batch, 2 or 3, n], got "
@@ -77,7 +90,10 @@ def simcse(
 
     def init(key: PRNGKeyArray, batch: Batch) -> tuple[Tree, SimCSEState]:
         encoder_key, projector_key = jax.random.split(key)
-        text = parts.padded(merge_views(readings(batch)), pad)
+        views = zeros_of(readings, key, batch)
+        if augment is not None:
+            check_two_views(views)
+        text = parts.padded(merge_views(views), pad)
         variables = {"encoder": encoder.init(encoder_key, text)}
         if projector is not None:
             h = nn.output_like(encoder, variables["encoder"], text)
@@ -88,14 +104,11 @@ def simcse(
     def loss(
         params: Tree, state: SimCSEState, batch: Batch, *, key: PRNGKeyArray, step: Int[Array, ""]
     ) -> tuple[Scalar, tuple[SimCSEState, Metrics]]:
-        views = readings(batch)
-        rows = merge_views(views)
-        if view is not None:
-            view_key, key = jax.random.split(key)
-            rows = jax.vmap(jax.jit(view))(example_keys(view_key, len(rows)), rows)
-        text = parts.padded(rows, pad)
+        augment_key, network_key = jax.random.split(key)
+        views = readings(augment_key, batch)
+        text = parts.padded(merge_views(views), pad)
         own = Variables(params["encoder"], state.stats["encoder"])
-        h, encoder_stats = encoder.apply(own, text, train=True, key=key)
+        h, encoder_stats = encoder.apply(own, text, train=True, key=network_key)
         z, stats = parts.pooled(h, text.segments, pool), {"encoder": encoder_stats}
         if projector is not None:
             own = Variables(params["projector"], state.stats["projector"])

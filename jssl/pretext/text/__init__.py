@@ -2,7 +2,7 @@
 
 from jssl.pretext.text.masking import MaskedTokens, mask_spans, mask_tokens, mask_words
 from jssl.pretext.text.sentences import Pair, Passage, sentence_order, sentence_pair
-from jssl.pretext.text.sequence import NextTokens, delete_tokens, next_tokens
+from jssl.pretext.text.sequence import NextTokens, delete_tokens, next_tokens, split_tokens
 
 __all__ = [
     "MaskedTokens",
@@ -16,4 +16,5 @@ __all__ = [
     "next_tokens",
     "sentence_order",
     "sentence_pair",
+    "split_tokens",
 ]

@@ -1,10 +1,10 @@
-"""A row and what follows, or a row with holes."""
+"""A row and what follows, a row with holes, or a row in two parts."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jssl.pretext.text import choice
 
@@ -66,5 +66,41 @@ def delete_tokens(
     stays = choice.is_one_of(tokens, special)
     luck = jnp.where(present & ~stays, jax.random.uniform(key, tokens.shape), -1.0)
     kept = present & (stays | (luck >= rate) | (luck == jnp.max(luck)))
+    return _only(tokens, kept, pad)
+
+
+def split_tokens(
+    key: PRNGKeyArray, tokens: Int[Array, " n"], *, pad: int, special: tuple[int, ...], rate: float = 0.5
+) -> Int[Array, "2 n"]:
+    """Two parts of a row without a token in common: each goes to one of them, where their order stays.
+
+    Which parts belong together is told by what they speak of alone: no word stands in both because it was
+    copied, as after `delete_tokens`.
+
+    Args:
+        pad: the token that is no token; in neither part.
+        special: tokens that are in both parts. Of the others each part has one at least; a single one is in
+            both.
+        rate: probability that a token goes to the first part, in [0, 1].
+
+    Raises:
+        ValueError: for a rate outside of [0, 1].
+
+    Reference: Tosh et al. 2020, arXiv:2003.02234, who contrast parts of documents.
+    """
+    if not 0 <= rate <= 1:
+        raise ValueError(f"expected a rate in [0, 1], got {rate}")
+    everywhere = choice.is_one_of(tokens, special) & (tokens != pad)
+    free = (tokens != pad) & ~everywhere
+    luck = jax.random.uniform(key, tokens.shape)
+    lowest = free & (luck == jnp.min(luck, where=free, initial=2.0))
+    highest = free & (luck == jnp.max(luck, where=free, initial=-1.0))
+    first = lowest | (free & (luck < rate) & ~highest)
+    second = highest | (free & (luck >= rate) & ~lowest)
+    return jnp.stack([_only(tokens, everywhere | part, pad) for part in (first, second)])
+
+
+def _only(tokens: Int[Array, " n"], kept: Bool[Array, " n"], pad: int) -> Int[Array, " n"]:
+    """The tokens that are kept, in their order, and then padding."""
     places = choice.positions(kept, len(tokens))
     return jnp.take(tokens, places, mode="fill", fill_value=pad)
