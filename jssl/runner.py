@@ -1,5 +1,6 @@
 """Runs an experiment: folder, devices, training, evaluation, page. Run it again and it goes on."""
 
+import inspect
 import json
 import math
 import sys
@@ -161,7 +162,8 @@ def load(run_dir: str | Path, experiment: Experiment | None = None) -> Run:
         experiment: needed only for a run that was made in a notebook; otherwise the folder names its file.
 
     Raises:
-        ValueError: not a run's folder, its experiment can't be found, or it holds no checkpoint.
+        ValueError: not a run's folder, its experiment can't be found or has other arguments by now, or it
+            holds no checkpoint.
     """
     folder = Path(run_dir)
     config = run_folder.read_config(folder)
@@ -171,7 +173,15 @@ def load(run_dir: str | Path, experiment: Experiment | None = None) -> Run:
                 f"{folder} was run in a notebook: give its experiment, load(run_dir, experiment)."
             )
         path, _, name = config["experiment"].rpartition(":")
-        experiment = find(path, name)(**config["arguments"])
+        factory = find(path, name)
+        try:
+            inspect.signature(factory).bind(**config["arguments"])
+        except TypeError as error:
+            raise ValueError(
+                f"{folder} was run with arguments that {name} in {path} no longer takes ({error}): train it "
+                "again, or read it with the commit that its config.json names."
+            ) from None
+        experiment = factory(**config["arguments"])
     session = Session(experiment, device_mesh(jax.devices()[:1]), folder)
     with closing(session.checkpoints(read_only=True)) as checkpoints:
         restored = checkpoints.restore(session.program.state_shapes())

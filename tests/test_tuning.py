@@ -156,6 +156,14 @@ def test_a_run_that_started_from_another_has_its_sizes(folders, pretrained, publ
         tuning.start(str(tmp_path / "0"), None, None)
 
 
+def test_a_run_of_arguments_that_are_gone(pretrained, tmp_path):
+    config = run_folder.read_config(pretrained)
+    config["arguments"]["disjoint"] = True
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"no longer takes \(.*'disjoint'\): train it again, or"):
+        load(tmp_path)
+
+
 def test_a_tokenizer_of_another_vocabulary(folders, pretrained, published):
     other = str(folders / "other")
     data.text.byte_tokenizer().save(other)
