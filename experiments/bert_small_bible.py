@@ -10,7 +10,7 @@ train.tsv, without their labels.
 
 So short a text says little about film reviews and news: by a linear probe on 100 labels of SST-2 the features
 reach 53.8 % (random weights 53.2, a bag of words 56.2), and 0.374 on the average of the STS tasks (0.473,
-0.650). `simcse_small` goes on from it and raises the latter.
+0.650). `simcse_small` goes on from it and raises both.
 
 Reference: Devlin et al., 2018, arXiv 1810.04805.
 """
