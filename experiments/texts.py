@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
 from jssl import data, evals, nn, pretext, train
-from jssl.core import Encoder, Transform, Tree
+from jssl.core import Encoder, Transform
 from jssl.data import DataSet, Source
 from jssl.data.text import Stored, Tokenizer
 from jssl.evals import Eval
@@ -211,13 +210,7 @@ def adamw(
 
 def faster_tokens(times: float) -> optax.GradientTransformation:
     """Updates of the token embeddings so many times as large: of a batch each of them sees few examples."""
-
-    def tokens(updates: Tree) -> Tree:
-        return jax.tree_util.tree_map_with_path(
-            lambda path, _: jax.tree_util.keystr(path[-1:], simple=True) == "tokens", updates
-        )
-
-    return optax.masked(optax.scale(times), tokens)
+    return optax.masked(optax.scale(times), train.token_embeddings)
 
 
 def sentences(path: str | None, tokenizer: Tokenizer, length: int) -> Source:

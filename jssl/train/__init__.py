@@ -1,12 +1,12 @@
 """Train state, step, loop, checkpoints, sharding and logs. Nothing here names a method."""
 
 from jssl.train.checkpoint import Checkpoints, Restored, SaveFailed
-from jssl.train.decay import kernels, weights
 from jssl.train.feed import BatchIterator, Feed
 from jssl.train.interrupt import Interrupted, StopRequest
 from jssl.train.lars import lars
 from jssl.train.logs import Logs
 from jssl.train.loop import Books, Hook, NonFiniteLoss, RunBooks, fit
+from jssl.train.masks import kernels, token_embeddings, weights
 from jssl.train.progress import ProgressReport
 from jssl.train.sharding import (
     batch_sharding,
@@ -46,5 +46,6 @@ __all__ = [
     "put_batch",
     "replicated",
     "state_sharding",
+    "token_embeddings",
     "weights",
 ]

@@ -9,7 +9,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from jssl.core import Tree
-from jssl.train.decay import kernels
+from jssl.train.masks import kernels
 
 
 def lars(

@@ -1,4 +1,4 @@
-"""Which parameters weight decay is for."""
+"""Masks of parameters by their names: which decay, which are embeddings of tokens."""
 
 from collections.abc import Callable
 
@@ -22,6 +22,11 @@ def weights(params: Tree) -> Tree:
     Embeddings decay too.
     """
     return _named(params, lambda name: name != "scale" and not name.endswith("bias"))
+
+
+def token_embeddings(params: Tree) -> Tree:
+    """A mask for `optax.masked`: true for the token embeddings of text networks."""
+    return _named(params, lambda name: name == "tokens")
 
 
 def _named(params: Tree, chosen: Callable[[str], bool]) -> Tree:
