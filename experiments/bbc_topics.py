@@ -2,7 +2,7 @@
 
     python -m experiments.bbc_topics --data-dir FOLDER --run runs/bert_small_bible
     python -m experiments.bbc_topics --data-dir FOLDER --run runs/bert_small_bible --scratch
-    python -m experiments.bbc_topics --data-dir FOLDER --weights FILE --learning-rate 5e-5
+    python -m experiments.bbc_topics --data-dir FOLDER --weights FILE --learning-rate 5e-5 --length 128
 
 With `--labels 100` as many examples are trained on, a random subset in which all classes are alike. Accuracy
 and macro F1 are measured on the test part, once, after training.
@@ -27,7 +27,7 @@ def bbc_topics(
     steps: int = 300,
     batch_size: int = 32,
     learning_rate: float = 5e-4,
-    length: int = 128,
+    length: int = 64,
     dropout: float = 0.1,
 ) -> Experiment:
     """A text network is fine-tuned on the beginnings of news articles of five topics.

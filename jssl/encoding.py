@@ -89,16 +89,16 @@ def sentences_of(inputs: Iterable[str] | Iterable[Mapping[str, Any]]) -> list[st
     return found
 
 
-def cosines(u: Any, v: Any) -> Float[np.ndarray, "n m"]:
-    """The cosine of each of n features with each of m."""
-    return _unit(u) @ _unit(v).T
+def cosines(u: Any, v: Any) -> Float[np.ndarray, "*pairs"]:
+    """The cosine of each of n features with each of m; of two single ones, a number."""
+    return np.asarray(_unit(u) @ _unit(v).T)
 
 
-def pairwise_cosines(u: Any, v: Any) -> Float[np.ndarray, " n"]:
+def pairwise_cosines(u: Any, v: Any) -> Float[np.ndarray, "*pairs"]:
     """The cosines of pairs of features."""
-    return np.sum(_unit(u) * _unit(v), axis=1)
+    return np.asarray(np.sum(_unit(u) * _unit(v), axis=-1))
 
 
 def _unit(features: Any) -> np.ndarray:
-    rows = np.atleast_2d(np.asarray(features, np.float32))
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    rows = np.asarray(features, np.float32)
+    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)

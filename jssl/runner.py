@@ -60,11 +60,11 @@ class Run(NamedTuple):
         found = encoding.sentences_of(sentences)
         return encoding.encode(self.experiment, self.embed, found, batch_size=batch_size)
 
-    def similarity(self, u: Any, v: Any) -> Float[np.ndarray, "n m"]:
-        """The cosine of each of n features with each of m, as MTEB asks for it."""
+    def similarity(self, u: Any, v: Any) -> Float[np.ndarray, "*pairs"]:
+        """The cosine of each of n features with each of m, or that of two, as MTEB asks for it."""
         return encoding.cosines(u, v)
 
-    def similarity_pairwise(self, u: Any, v: Any) -> Float[np.ndarray, " n"]:
+    def similarity_pairwise(self, u: Any, v: Any) -> Float[np.ndarray, "*pairs"]:
         """The cosines of pairs of features, as MTEB asks for them."""
         return encoding.pairwise_cosines(u, v)
 
