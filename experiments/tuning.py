@@ -147,6 +147,9 @@ def classification(
 ) -> Experiment:
     """Fine-tuning on a labelled set: accuracy and macro F1 on its test part.
 
+    Those of the trained head, and beside them those of linear classifiers that have the same examples: on the
+    network's features before and after, and on a bag of words.
+
     Args:
         name: of the experiment.
         published: the set.
@@ -170,7 +173,8 @@ def classification(
         pad=begin.pad,
     )
     examples = DataSet(data.subset(known, chosen), new, published.classes)
-    measured = evals.held_out(perplexity=False), evals.predicted_classes()
+    probe = evals.linear_probe(labels=(None,))
+    measured = evals.held_out(perplexity=False), evals.predicted_classes(), probe
     return fine_tune(name, begin, method, examples, recipe, *measured)
 
 

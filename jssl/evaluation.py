@@ -297,7 +297,8 @@ def write_arrays(folder: Path, train: Split | None, test: Split, inputs: np.ndar
     if test.labels is not None:
         arrays["labels"] = np.asarray(test.labels)[:PICTURED]
     if train is not None and train.labels is not None and test.labels is not None:
-        predictions = knn_predict(train.features, train.labels, test.features[:PICTURED])
+        nearest = min(20, len(train.features))
+        predictions = knn_predict(train.features, train.labels, test.features[:PICTURED], k=nearest)
         arrays["predictions"] = np.asarray(predictions)
     np.savez_compressed(folder / "embeddings.npz", **arrays)  # type: ignore[arg-type]
 
