@@ -7,6 +7,12 @@
 With `--labels 100` as many examples are trained on, a random subset in which all classes are alike. Accuracy
 and macro F1 are measured on the test part, once, after training.
 
+Measured with `--labels 100 --steps 150`, seeds 0, 1 and 2, on a run of simcse_small that had the news without
+its topics (`--text news.txt`, the sentences of train.tsv) after bert_small_bible: 83.1, 83.6 and 83.3 %; the
+same network from random weights 73.0, 65.5 and 69.5 %, a bag of words 72.8, 69.2 and 71.8 %. What was learned
+from other texts alone does not help: 62.4 % on a run of bert_small_bible with film reviews, and 88.3 % with
+all labels, where random weights reach 90.4 (seed 0).
+
 Reference: Devlin et al., 2018, arXiv 1810.04805, section 4.1; Greene and Cunningham, 2006, ICML.
 """
 

@@ -12,7 +12,7 @@ import numpy as np
 from jssl.platform import keep_memory
 kept = keep_memory() if sys.argv[1] == "keep" else False
 def touch():
-    np.ones(2**24)
+    np.ones(int(sys.argv[2]), np.uint8)
 touch()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(4):
@@ -21,8 +21,8 @@ print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def run(mode, **environment):
-    command = [sys.executable, "-c", FAULTS, mode]
+def run(mode, size=2**27, **environment):
+    command = [sys.executable, "-c", FAULTS, mode, str(size)]
     output = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=True
     ).stdout.split()
@@ -30,10 +30,11 @@ def run(mode, **environment):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the setting is glibc's; run this test on Linux")
-def test_kept_memory_is_not_touched_anew():
-    kept, faults = run("keep")
+@pytest.mark.parametrize("size", [2**27, 2**30 + 2**28])
+def test_kept_memory_is_not_touched_anew(size):
+    kept, faults = run("keep", size)
     assert kept
-    _, faults_by_default = run("default")
+    _, faults_by_default = run("default", size)
     assert faults < faults_by_default / 10
 
 
