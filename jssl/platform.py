@@ -89,8 +89,8 @@ def keep_memory() -> bool:
     """Let the C library keep the memory of freed arrays for the next ones; whether that was possible.
 
     By default it gives large arrays back to the system at once, so that every step maps its temporary arrays
-    anew and pays for the first touch of each page: a quarter of the time of a small ViT's step, a third of the
-    CPU time of a small ResNet's, and half of that of image transforms. The process keeps its peak memory
+    anew and pays for the first touch of each page: a quarter of the time of a small ViT's step, a third of
+    the CPU time of a small ResNet's, and half of that of image transforms. The process keeps its peak memory
     instead. Linux with glibc only, and never over the user's own settings (MALLOC_* or GLIBC_TUNABLES in the
     environment).
     """
