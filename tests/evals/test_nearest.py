@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -48,6 +49,17 @@ def test_tiles_do_not_change_the_predictions(monkeypatch):
     jax.clear_caches()
     tiled = evals.knn_predict(train.features, train.labels, test.features, k=5)
     np.testing.assert_array_equal(tiled, whole)
+
+
+@pytest.mark.parametrize(("n", "k"), [(1000, 3), (1003, 31), (1015, 31), (1000, 40), (40, 20)])
+def test_the_largest_are_found_by_groups_and_without_a_sort(n, k):
+    rows = jnp.asarray(np.random.default_rng(0).integers(0, 400, (4, n)), jnp.float32)
+    find = jax.jit(jax.vmap(lambda x: nearest._largest(x, k)))
+    assert " sort(" not in find.lower(rows).compile().as_text()
+    for x, values, index in zip(*map(np.asarray, (rows, *find(rows))), strict=True):
+        np.testing.assert_array_equal(values, np.sort(x)[::-1][:k])
+        np.testing.assert_array_equal(x[index], values)
+        assert len(set(index.tolist())) == k
 
 
 def test_the_nearest_decides_at_a_temperature_where_the_plain_exponential_overflows():
