@@ -2,9 +2,9 @@
 
     python -m benchmarks.contrast --peer-python /path/to/python/with/lightly
 
-Embeddings have 128 dimensions, float32. The libraries take turns on the same cores; memory is what the
-process needed at its highest beyond what it had before the first batch, compilation included. "plain" is the
-same loss in JAX with the whole matrix.
+Embeddings have 128 dimensions, float32. The libraries take turns on the same cores, in a new process for each
+turn; memory is what the process needed at its highest beyond what it had before the batch, compilation
+included. "plain" is the same loss in JAX with the whole matrix.
 """
 
 import argparse
@@ -71,11 +71,11 @@ def main() -> None:
         sides.answer(figures({"tiled": tiled, "plain": plain}[arguments.answer]))
         return
     turns = {
-        "jssl": sides.Side(sys.executable, "contrast", "--answer", "tiled"),
-        "plain": sides.Side(sys.executable, "contrast", "--answer", "plain"),
+        "jssl": sides.Once(sys.executable, "contrast", "--answer", "tiled"),
+        "plain": sides.Once(sys.executable, "contrast", "--answer", "plain"),
     }
     if arguments.peer_python:
-        turns["lightly"] = sides.Side(arguments.peer_python, "contrast_lightly")
+        turns["lightly"] = sides.Once(arguments.peer_python, "contrast_lightly")
     print(f"medians of {arguments.rounds} rounds; theirs / ours in brackets")
     for batch in arguments.batches:
         found = sides.in_turn(turns, batch, arguments.rounds)
@@ -85,8 +85,6 @@ def main() -> None:
             for name, (time, memory) in found.items()
         ]
         print(f"{batch:6d}   " + "   ".join(cells), flush=True)
-    for side in turns.values():
-        side.close()
 
 
 if __name__ == "__main__":

@@ -45,6 +45,20 @@ class Side:
         self._process.wait()
 
 
+class Once:
+    """One library, in a new process for every question, so that none holds memory while others answer."""
+
+    def __init__(self, python: str, module: str, *options: str) -> None:
+        self._command = (python, module, *options)
+
+    def ask(self, question: object) -> list[float]:
+        """The answer's figures."""
+        side = Side(*self._command)
+        found = side.ask(question)
+        side.close()
+        return found
+
+
 def answer(figures: Callable[[str], Iterable[float]]) -> None:
     """Be a side: answer every line of the input with figures. What libraries print goes to the errors."""
     out = os.fdopen(os.dup(1), "w")
@@ -53,7 +67,7 @@ def answer(figures: Callable[[str], Iterable[float]]) -> None:
         print(*figures(line.strip()), file=out, flush=True)
 
 
-def in_turn(sides: Mapping[str, Side], question: object, rounds: int) -> dict[str, list[float]]:
+def in_turn(sides: Mapping[str, Side | Once], question: object, rounds: int) -> dict[str, list[float]]:
     """The medians of each side's figures over rounds in which every side answers once."""
     found: dict[str, list[Sequence[float]]] = {name: [] for name in sides}
     for _ in range(rounds):
