@@ -26,18 +26,21 @@ def source(factory: Factory) -> str:
     return f"{path}:{factory.__name__}"
 
 
-def find(path: str | Path, name: str | None = None) -> Factory:
+def find(path: str | Path, name: str | None = None, *, above: Path | None = None) -> Factory:
     """The experiment function in a file.
 
     Args:
         path: of a Python file.
         name: the function; by default the one named like the file.
+        above: a folder, from whose parents too a relative path may lead to the file.
 
     Raises:
         ValueError: no such file, or no such function in it.
     """
     path = Path(path)
     name = name or path.stem
+    if above is not None and not path.is_file():
+        path = next((parent / path for parent in above.absolute().parents if (parent / path).is_file()), path)
     if not path.is_file():
         raise ValueError(
             f"Expected the path of an experiment's Python file, got {str(path)!r}: no such file."

@@ -159,7 +159,8 @@ def load(run_dir: str | Path, experiment: Experiment | None = None) -> Run:
 
     Args:
         run_dir: the run's folder.
-        experiment: needed only for a run that was made in a notebook; otherwise the folder names its file.
+        experiment: needed only for a run that was made in a notebook; otherwise the folder names its file,
+            which is looked for from the working directory, then from the run folder's parents.
 
     Raises:
         ValueError: not a run's folder, its experiment can't be found or has other arguments by now, or it
@@ -173,7 +174,7 @@ def load(run_dir: str | Path, experiment: Experiment | None = None) -> Run:
                 f"{folder} was run in a notebook: give its experiment, load(run_dir, experiment)."
             )
         path, _, name = config["experiment"].rpartition(":")
-        factory = find(path, name)
+        factory = find(path, name, above=folder)
         try:
             inspect.signature(factory).bind(**config["arguments"])
         except TypeError as error:
