@@ -28,7 +28,6 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[2**n for n in range(10, 17)])
     parser.add_argument("--plain", type=int, default=16_384, help="the largest batch for the whole matrix")
     arguments = parser.parse_args()
-    platform.configure()
     devices = plan.topology(arguments.topology) if arguments.topology else jax.devices()
     mesh = train.device_mesh(devices[: arguments.devices])
     for batch in arguments.batches:
