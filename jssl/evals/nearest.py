@@ -73,7 +73,6 @@ def _vote(bank: Any, labels: Any, queries: Any, temperature: Any, *, k: int, num
     bank = ops.l2_normalize(bank)
 
     def classify(query: Array) -> Array:
-        # In this order of the factors: in the other one XLA sorts all similarities for `top_k` on a CPU.
         similarity = jnp.matmul(bank, ops.l2_normalize(query), precision=jax.lax.Precision.HIGHEST)
         nearest, index = _largest(similarity, k)
         # Relative to the nearest, or exp overflows at low temperatures.
