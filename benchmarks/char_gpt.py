@@ -6,7 +6,8 @@ Both sides read the same text, train the same network (4 blocks, 128 wide, 4 hea
 tied embeddings; GELU in its tanh form here, exact there) for as many steps of 12 rows by AdamW with the same
 schedule, and then give the loss over the whole validation split, the text's last tenth, in windows that don't
 overlap. The seconds are those from the start of reading the text to the end of training, of jssl with its
-compilation. The sides take turns on the same cores, each in a process of its own.
+compilation, or with reading what an earlier run has compiled. The sides take turns on the same
+cores, each in a process of its own.
 """
 
 import argparse
