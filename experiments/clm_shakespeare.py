@@ -6,7 +6,7 @@
 Measured on the 1,115,394 characters of Shakespeare that nanoGPT takes, seeds 0 and 1: a loss of 1.891 and
 1.918 nats a character (2.73 bits a byte, seed 0) over the whole validation split, the text's last tenth, in
 windows that don't overlap; nanoGPT's model and loop in PyTorch end at 1.908 and 1.915
-(`benchmarks/char_gpt.py`). Two minutes on two cores.
+(`benchmarks/char_gpt.py`). One to two minutes on two cores.
 
 Deviation: GELU in the form of GPT-2 (tanh); nanoGPT has the exact one. Each window comes up once in an epoch,
 where nanoGPT draws with replacement.

@@ -7,7 +7,8 @@
 F1 of whole entities is measured on the test part, once, after training, as seqeval counts.
 
 Measured with the first two commands on the run in bert_small_bible's docstring, seeds 0 and 1: F1 13.0 and
-10.8 %, and 8.6 and 7.3 % from random weights; three minutes each on two cores.
+10.8 % (with both runs on a processor of another maker 12.2 and 12.4 %), and 8.6 and 7.3 % from random weights
+(on both); three minutes each on two cores.
 
 Reference: Derczynski et al., 2017, aclanthology W17-4418; Devlin et al., 2018, arXiv 1810.04805, section 5.3.
 """
