@@ -11,8 +11,8 @@ Measured with `--labels 100 --freeze --learning-rate 1e-2 --steps 150 --length 4
 that followed bert_small_bible, both with the reviews' sentences, seeds 0, 1 and 2: the head 60.3, 60.5 and
 61.7 %, a linear classifier on the same features 62.3, 63.0 and 61.1 % (with all three runs on a processor of
 another maker 59.3, 63.6 and 59.3 %, and 60.1, 63.9 and 60.8 %); the head on the same network from random
-weights 54.0, 55.6 and 53.0 %, a bag of words 60.0, 58.1 and 57.2 % (on both). The features of all-MiniLM-L6-v2
-(the third command, with these options but 100 steps), seed 0: 70.0 %.
+weights 54.0, 55.6 and 53.0 %, a bag of words 60.0, 58.1 and 57.2 % (on both). The features of
+all-MiniLM-L6-v2 (the third command, with these options but 100 steps), seed 0: 70.0 %.
 
 Reference: Devlin et al., 2018, arXiv 1810.04805, section 4.1; Socher et al., 2013, aclanthology D13-1170.
 """

@@ -19,6 +19,9 @@ FUSION = "xla_cpu_experimental_ynn_fusion_type"
 ONCE = "xla_backend_optimization_level"
 """How much XLA optimizes the code of a CPU, from 0 to 3."""
 
+KEPT = "jax_persistent_cache_min_compile_time_secs"
+"""Programs that took so long to compile are kept; by default a second, so that small ones never are."""
+
 HOST_DEVICES = "--xla_force_host_platform_device_count"
 
 
@@ -75,6 +78,8 @@ def configure(*, devices: int | None = None) -> tuple[str, ...]:
         return ()
     if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache" / "jssl" / "xla"))
+        if KEPT.upper() not in os.environ:
+            jax.config.update(KEPT, 0.1)
     if os.environ.get("JAX_PLATFORMS") == "cpu" or not _has_accelerator():
         keep_memory()
     mine = os.environ.get("XLA_FLAGS", "")

@@ -61,12 +61,17 @@ class Program:
 
     @cached_property
     def _shapes(self) -> TrainState:
-        return jax.eval_shape(self._make_state, self._key)
+        return jax.eval_shape(self._traced_once, self._key)
 
     @cached_property
     def _init(self) -> jax.stages.Wrapped:
         options = platform.once_options(self.mesh.devices.flat[0].platform)
-        return jax.jit(self._make_state, out_shardings=self.placement, compiler_options=options)
+        return jax.jit(self._traced_once, out_shardings=self.placement, compiler_options=options)
+
+    @cached_property
+    def _traced_once(self) -> jax.stages.Wrapped:
+        """Shapes and first state come from the same trace: where the state lies follows from its shapes."""
+        return jax.jit(self._make_state)
 
     def _make_state(self, key: jax.Array) -> TrainState:
         batch = {name: jax.numpy.zeros(x.shape, x.dtype) for name, x in self.batch_shapes().items()}

@@ -30,7 +30,7 @@ if "CI" not in os.environ:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
-SPLIT = ("test_conformance.py", "test_experiments.py", "test_resume.py")
+SPLIT = ("test_conformance.py", "test_experiments.py", "test_resume.py", "test_hosts.py", "test_notebooks.py")
 """Files whose tests share what they compile with those of the same parameter only."""
 
 
@@ -40,6 +40,11 @@ class Groups(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file, _, test = nodeid.partition("::")
         return f"{file}[{test.partition('[')[2]}" if file.endswith(SPLIT) else file
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first: begun last, they would leave one process waiting for the other."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -76,6 +76,30 @@ def test_a_fresh_process_gets_devices_and_flags_and_keeps_the_users_own():
     assert (count, flags) == ("2", mine)
 
 
+KEEP = """
+import os
+for name in {ours}:
+    os.environ.pop(name)
+from jssl import platform
+platform.configure()
+import jax
+print(jax.config.jax_compilation_cache_dir)
+print(jax.config.jax_persistent_cache_min_compile_time_secs)
+"""
+
+
+@pytest.mark.slow
+def test_what_was_compiled_is_kept_where_the_user_says_or_at_home(tmp_path):
+    names = ["JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"]
+    folder, least, *_ = in_a_process(KEEP.format(ours=names), HOME=str(tmp_path))
+    assert (folder, least) == (str(tmp_path / ".cache" / "jssl" / "xla"), "0.1")
+    mine = {names[0]: str(tmp_path), names[1]: "3"}
+    folder, least, *_ = in_a_process(KEEP.format(ours=[]), **mine)
+    assert (folder, least) == (str(tmp_path), "3.0")
+    folder, least, *_ = in_a_process(KEEP.format(ours=names[:1]), HOME=str(tmp_path), **mine)
+    assert least == "3.0", "the user's threshold stands in jssl's folder too"
+
+
 def test_devices_that_are_not_there():
     with pytest.raises(ValueError, match="Asked for 0 devices, expected 1 to 8"):
         platform.select_devices(0)

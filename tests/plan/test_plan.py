@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import jax
 import pytest
@@ -30,6 +31,25 @@ def test_memory_is_that_of_the_arrays(made):
     assert made.memory["batch"] == size(program.batch_shapes()) / 8, "each device has its share"
     assert made.memory["intermediate"] > 0
     assert made.needed == sum(made.memory.values())
+
+
+def test_shapes_and_first_state_come_from_one_trace():
+    experiment = tiny.simclr()
+    begun = []
+
+    def init(key, batch):
+        begun.append(key)
+        return experiment.method.init(key, batch)
+
+    program = Program(
+        replace(experiment, method=experiment.method._replace(init=init)), train.device_mesh(fsdp=2)
+    )
+    shapes = program.state_shapes()
+    state = program.initial_state()
+    assert len(begun) == 1
+    assert jax.tree.map(lambda x: (x.shape, x.dtype, x.sharding), shapes) == jax.tree.map(
+        lambda x: (x.shape, x.dtype, x.sharding), state
+    )
 
 
 def test_a_shared_state_takes_less(monkeypatch, made):
