@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from jssl import evaluation, hosts, pictures, run_folder, scoring, texts
 from jssl.core import TrainState
-from jssl.data import loader
+from jssl.data import as_arrays, loader
 from jssl.evals import Split, diagnose
 from jssl.program import Program
 from jssl.samples import Sampler
@@ -201,8 +201,8 @@ class Session:
         """What the method itself says of the test examples."""
         data, key = self.experiment.data, self._eval_key
         return {
-            "scores": lambda: (self._score(state, jax.random.clone(key), data),),
-            "predictions": lambda: self._predict(state, data),
+            "scores": cache(lambda: (self._score(state, jax.random.clone(key), data),)),
+            "predictions": cache(lambda: self._predict(state, data)),
         }
 
     @cached_property
@@ -247,16 +247,26 @@ class Session:
         look = evaluation.Look(embed, self.examples, views=drawn.get("views"), answers=answers)
         looks = chain(self._baselines(), [(evaluation.TRAINED, look)])
         table = evaluation.compare(experiment.evals, self._eval_key, looks)
+        tagged = self._tagged(answers["predictions"])
         if evaluation.needs_examples(experiment.evals):
             train, test = look.splits()
-            self._write(drawn, train, test, self.examples().test.first(pictures.PICTURED))
+            self._write(drawn, tagged, train, test, self.examples().test.first(pictures.PICTURED))
         elif self._embeds_texts():
             assert experiment.data.test is not None
             test = evaluation.first_split(experiment.data.test, experiment.inputs, embed)
-            self._write(drawn, None, test, test.inputs)
+            self._write(drawn, tagged, None, test, test.inputs)
         else:
-            self._write(drawn)
+            self._write(drawn, tagged)
         return table
+
+    def _tagged(self, predictions: Callable[[], tuple[Any, ...]]) -> list[Any]:
+        """Some test examples with their entities, if the method predicts the tags of these."""
+        data, predict = self.experiment.data, self.experiment.method.predict
+        if predict is None or data.test is None or self._reader is None or not texts.are_tags(data.classes):
+            return []
+        guesses, labels = predictions()
+        rows = as_arrays(data.test)[self.experiment.inputs]
+        return texts.tag_texts(self._reader, rows, guesses, labels, data.classes)
 
     def _embeds_texts(self) -> bool:
         """Whether the page can show which texts are near each other, without any evaluation of these."""
@@ -272,6 +282,7 @@ class Session:
     def _write(
         self,
         drawn: dict[str, np.ndarray],
+        tagged: list[Any],
         train: Split | None = None,
         test: Split | None = None,
         inputs: np.ndarray | None = None,
@@ -283,7 +294,7 @@ class Session:
         if test is not None and inputs is not None:
             evaluation.write_arrays(self.folder, train, test, inputs)
         if self._reader is not None:
-            texts.write_texts(self.folder, self._reader, drawn, inputs)
+            texts.write_texts(self.folder, self._reader, drawn, inputs, tagged)
 
     @cached_property
     def _reader(self) -> texts.Reader | None:

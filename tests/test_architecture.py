@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "train": {"core", "ops"},
     "evals": {"core", "ops", "nn"},
     "run_folder": set(),
-    "texts": {"data"},
+    "texts": {"data", "evals"},
     "generator": {"core", "ops", "nn"},
     "encoding": {"data", "spec"},
     "samples": {"core", "data", "spec", "generator"},

@@ -9,6 +9,7 @@ import jssl
 from jssl import data, evals, methods, nn, pretext, texts
 from jssl.texts import Reader
 
+KINDS = ("truth", "guess", "right")
 LINES = ["the walker was walking to the town", "a talker is talking, and the town is quiet"]
 
 
@@ -47,6 +48,58 @@ def test_pieces_of_words_are_joined(wordpiece):
     pieces = Reader(wordpiece, wordpiece.special.pad).pieces(gaps, filled, original)
     (hidden,) = [piece for piece in pieces if "guess" in piece]
     assert hidden["guess"] == hidden["text"] == wordpiece.pieces[original[inner]].removeprefix("##")
+
+
+def test_entities_are_right_with_kind_and_both_ends(wordpiece):
+    words = ["the", "walker", "was", "quiet", "talking", "town"]
+    true = ["O", "B-person", "O", "B-group", "I-group", "B-location"]
+    said = ["O", "B-person", "B-group", "B-group", "O", "B-group"]
+    names = sorted({*true, *said})
+    source = data.text.tagged([words], [[names.index(tag) for tag in true]], wordpiece, 40)
+    row, labels = source[0]["tokens"], source[0]["labels"]
+    guesses = np.full(len(row), names.index("B-location"))
+    guesses[labels >= 0] = [names.index(tag) for tag in said]
+    (pieces,) = texts.tag_texts(Reader(wordpiece), row[None], guesses[None], labels[None], names)
+    assert "".join(piece["text"] for piece in pieces) == " ".join(words)
+    found = [(piece["text"].strip(), *(piece.get(name) for name in KINDS)) for piece in pieces]
+    assert found == [
+        ("the", None, None, None),
+        ("walker", "person", "person", True),
+        ("was", None, "group", False),
+        ("quiet", "group", "group", False),
+        ("talking", "group", None, False),
+        ("town", "location", "group", False),
+    ]
+
+
+def test_texts_without_entities_are_left_out(wordpiece):
+    names = ("B-person", "O")
+    source = data.text.tagged([["town"], ["walker"], ["quiet"]], [[1], [0], [1]], wordpiece, 16)
+    rows, labels = (np.stack([source[i][name] for i in range(3)]) for name in ("tokens", "labels"))
+    guesses = np.ones_like(rows)
+    guesses[2] = 0
+    drawn = texts.tag_texts(Reader(wordpiece), rows, guesses, labels, names)
+    assert [[piece["text"] for piece in row] for row in drawn] == [["walker"], ["quiet"]]
+    assert texts.tag_texts(Reader(wordpiece), rows[:1], guesses[:1], labels[:1], names) == []
+
+
+def test_an_unknown_word_at_the_end_is_drawn(wordpiece):
+    names = ("B-person", "O")
+    source = data.text.tagged([["the", "☃"]], [[1, 0]], wordpiece, 16)
+    row, labels = source[0]["tokens"], source[0]["labels"]
+    assert row[labels == 0].tolist() == [wordpiece.special.unk]
+    (pieces,) = texts.tag_texts(Reader(wordpiece), row[None], np.ones_like(row)[None], labels[None], names)
+    assert pieces == [
+        {"text": "the"},
+        {"text": " [UNK]", "truth": "person", "guess": None, "right": False},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "tags"), [(("O", "B-a", "I-a"), True), (("negative", "positive"), False), ((), False)]
+)
+def test_classes_that_are_tags_of_entities(names, tags):
+    assert texts.are_tags(names) == tags
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,11 @@ def test_two_steps_make_a_page(name, folders, pretrained, published, tmp_path):
     assert (tmp_path / "report.html").stat().st_size > 0
     rows = json.loads((tmp_path / "results.json").read_text())["rows"]
     assert {"untrained", "trained"} <= set(rows[TUNED[name]])
+    tagged = json.loads((tmp_path / "texts.json").read_text())["tagged"]
+    assert bool(tagged) == (name == "wnut17")
+    for row in tagged:
+        text = "".join(piece["text"] for piece in row).replace(" ", "")
+        assert text.lower() in "".join(word for word, *_ in WORDS).lower()
     if name in ("sst2", "bbc_topics"):
         assert {"bag of words", "untrained", "trained"} <= set(rows["linear/all/accuracy"])
 

@@ -63,10 +63,20 @@ def compare(metric: str, row: Row) -> Comparison | None:
     return Comparison(baseline, difference, None if difference == 0 else sign * difference > 0)
 
 
+_QUOTED = (
+    ("knn", "accuracy"),
+    ("linear", "accuracy"),
+    ("knn", ""),
+    ("", "/entities/f1"),
+    ("", "accuracy"),
+)
+"""Beginnings and ends of names, the first that is there counts."""
+
+
 def headline(rows: dict[str, Row]) -> str | None:
-    """The evaluation that the title quotes: kNN accuracy, a linear probe's, or the first."""
+    """The evaluation that the title quotes: kNN accuracy, a linear probe's, F1 of entities, or the first."""
     trained = [metric for metric, row in rows.items() if TRAINED in row]
-    for start, end in (("knn", "accuracy"), ("linear", "accuracy"), ("knn", ""), ("", "accuracy")):
+    for start, end in _QUOTED:
         for metric in trained:
             if metric.startswith(start) and metric.endswith(end):
                 return metric

@@ -48,11 +48,31 @@ class Piece(NamedTuple):
     special: bool = False
 
 
+class Tagged(NamedTuple):
+    """Part of a text: none of an entity, or of one that is there, was found, or both.
+
+    truth: the kind of the entity that is there.
+    guess: the kind of the one that was found.
+    right: whether it was found as it is, with both ends.
+    """
+
+    text: str
+    truth: str | None = None
+    guess: str | None = None
+    right: bool = False
+
+
 class Texts(NamedTuple):
-    """Rows with hidden words by the name of what is shown, and the test examples' texts in their order."""
+    """What the page shows of texts.
+
+    hidden: rows with hidden words, by the name of what is shown.
+    examples: the test examples' texts in their order.
+    tagged: some of these with their entities.
+    """
 
     hidden: dict[str, list[list[Piece]]]
     examples: list[str]
+    tagged: list[list[Tagged]]
 
 
 class Sample(NamedTuple):
@@ -107,7 +127,7 @@ def read(run_dir: str | Path) -> Run:
         results=_attempt(folder / "results.json", _read_object, {}, problems),
         embeddings=_attempt(folder / "embeddings.npz", _read_embeddings, None, problems),
         pictures=_attempt(folder / "pictures.npz", _read_arrays, {}, problems),
-        texts=_attempt(folder / "texts.json", _read_texts, Texts({}, []), problems),
+        texts=_attempt(folder / "texts.json", _read_texts, Texts({}, [], []), problems),
         samples=_attempt(folder / "samples.jsonl", _read_samples, [], problems),
         problems=problems,
     )
@@ -166,7 +186,8 @@ def _read_texts(path: Path) -> Texts:
         str(name): [[Piece(**piece) for piece in row] for row in rows]
         for name, rows in content["hidden"].items()
     }
-    return Texts(hidden, [str(text) for text in content["examples"]])
+    tagged = [[Tagged(**piece) for piece in row] for row in content.get("tagged", [])]
+    return Texts(hidden, [str(text) for text in content["examples"]], tagged)
 
 
 def _read_samples(path: Path) -> list[Sample]:

@@ -79,8 +79,16 @@ def texts(folder: Path, count: int = 60) -> None:
         {"text": " god", "guess": f" {HOSTILE}", "seen": " walk"},
         {"text": " ", "guess": "\n"},
     ]
+    tagged = [
+        {"text": "seen in"},
+        {"text": " York", "truth": "location", "guess": "location", "right": True},
+        {"text": " by"},
+        {"text": f" {HOSTILE}", "truth": "person", "guess": None, "right": False},
+        {"text": " them", "truth": "group", "guess": "group", "right": False},
+    ]
     content = {
         "hidden": {"masked words": [pieces]},
+        "tagged": [tagged],
         "examples": [f"text {i}, {HOSTILE}" for i in range(count)],
     }
     (folder / "texts.json").write_text(json.dumps(content))

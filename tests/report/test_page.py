@@ -135,12 +135,17 @@ def test_texts(tmp_path):
     run_folder.samples(tmp_path)
     page = report.draw(tmp_path)
     outline = outline_of(page)
-    sections = "evaluations masked-words sampled-text nearest-neighbours map-of-the-embeddings confusion"
+    sections = (
+        "evaluations masked-words entities sampled-text nearest-neighbours map-of-the-embeddings confusion"
+    )
     assert outline.ids == [*sections.split(), "configuration"]
     assert "1 of 3 right" in outline.words
     assert "in the beginning" in outline.words
     assert "the network saw walk" in page.read_text(encoding="utf-8")
     assert "␣" in outline.words
+    assert "seen in York location by" in " ".join(outline.words.split())
+    assert "none person" in outline.words
+    assert "the kind is right, the ends are not" in page.read_text(encoding="utf-8")
     assert "text 59, " in outline.words
     assert "12 of 30 are shown." in outline.words
     assert "sample 30." in outline.words

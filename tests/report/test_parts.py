@@ -158,6 +158,8 @@ def test_headline_prefers_knn():
     assert results_table.headline(rows) == "linear/accuracy"
     assert results_table.headline({**rows, "knn/accuracy": {"trained": 0.9}}) == "knn/accuracy"
     assert results_table.headline({}) is None
+    tagging = {name: {"trained": 0.5} for name in ("test/label/accuracy", "test/entities/f1")}
+    assert results_table.headline(tagging) == "test/entities/f1", "most words are outside of any entity"
 
 
 def decode(sheet):
