@@ -78,7 +78,7 @@ def configure(*, devices: int | None = None) -> tuple[str, ...]:
         return ()
     if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache" / "jssl" / "xla"))
-        if KEPT.upper() not in os.environ:
+        if KEPT.upper() not in os.environ and getattr(jax.config, KEPT) == 1:
             jax.config.update(KEPT, 0.1)
     if os.environ.get("JAX_PLATFORMS") == "cpu" or not _has_accelerator():
         keep_memory()

@@ -80,9 +80,10 @@ KEEP = """
 import os
 for name in {ours}:
     os.environ.pop(name)
+import jax
+{before}
 from jssl import platform
 platform.configure()
-import jax
 print(jax.config.jax_compilation_cache_dir)
 print(jax.config.jax_persistent_cache_min_compile_time_secs)
 """
@@ -91,13 +92,16 @@ print(jax.config.jax_persistent_cache_min_compile_time_secs)
 @pytest.mark.slow
 def test_what_was_compiled_is_kept_where_the_user_says_or_at_home(tmp_path):
     names = ["JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"]
-    folder, least, *_ = in_a_process(KEEP.format(ours=names), HOME=str(tmp_path))
+    folder, least, *_ = in_a_process(KEEP.format(ours=names, before=""), HOME=str(tmp_path))
     assert (folder, least) == (str(tmp_path / ".cache" / "jssl" / "xla"), "0.1")
     mine = {names[0]: str(tmp_path), names[1]: "3"}
-    folder, least, *_ = in_a_process(KEEP.format(ours=[]), **mine)
+    folder, least, *_ = in_a_process(KEEP.format(ours=[], before=""), **mine)
     assert (folder, least) == (str(tmp_path), "3.0")
-    folder, least, *_ = in_a_process(KEEP.format(ours=names[:1]), HOME=str(tmp_path), **mine)
-    assert least == "3.0", "the user's threshold stands in jssl's folder too"
+    own = 'jax.config.update("jax_persistent_cache_min_compile_time_secs", 3)'
+    for ours, before in ((names[:1], ""), (names, own)):
+        folder, least, *_ = in_a_process(KEEP.format(ours=ours, before=before), HOME=str(tmp_path), **mine)
+        assert folder == str(tmp_path / ".cache" / "jssl" / "xla")
+        assert float(least) == 3, "the user's threshold stands in jssl's folder too"
 
 
 def test_devices_that_are_not_there():
